@@ -1,0 +1,24 @@
+// Whole files: read with a limit, written so that a reader never sees half of one.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+
+namespace ffci {
+
+// The whole file. Errors (no_input): missing, unreadable, a directory, or larger than `limit`
+// bytes.
+[[nodiscard]] Result<std::string> read_file(const std::filesystem::path& path, std::uint64_t limit);
+
+// Written beside, synced, then renamed over `path` (a device or FIFO is written to as it is); its
+// folder is made when missing. Errors (io) name the path and the cause.
+[[nodiscard]] Result<void> write_file(const std::filesystem::path& path, std::string_view content);
+
+// All of `bytes`, through short writes and EINTR. Returns 0, or the errno that stopped it.
+[[nodiscard]] int write_all(int fd, std::string_view bytes);
+
+}  // namespace ffci
