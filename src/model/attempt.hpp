@@ -1,0 +1,72 @@
+// Attempt is one try at one test: where it ran, how long, how it ended, and what it said.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/time.hpp"
+#include "model/outcome.hpp"
+
+namespace ffci {
+
+// One result line within a test (KTAP / TAP).
+struct Subtest {
+  enum class Status {
+    passed,
+    failed,
+    skipped,
+    expected_failure,  // XFAIL, TODO
+  };
+  std::string name;  // nested ones joined: "suite.case"
+  Status status = Status::passed;
+  std::string reason;  // of a skip, a failure or an expected failure; may be empty
+
+  bool operator==(const Subtest&) const = default;
+};
+
+[[nodiscard]] inline std::string_view subtest_status_name(Subtest::Status status) {
+  switch (status) {
+    case Subtest::Status::passed:
+      return "passed";
+    case Subtest::Status::failed:
+      return "failed";
+    case Subtest::Status::skipped:
+      return "skipped";
+    case Subtest::Status::expected_failure:
+      return "expected_failure";
+  }
+  return "failed";
+}
+
+// What one stream of an attempt wrote. The whole (up to the cap) is in the attempt's file; the
+// beginning and the end are kept here for the reports of attempts that did not pass. Text is valid
+// UTF-8 and otherwise as the test wrote it, escapes included.
+struct OutputExcerpt {
+  std::uint64_t bytes = 0;      // written by the test
+  std::uint64_t cut_bytes = 0;  // not in the attempt's file, because of the cap
+  std::string head;             // the beginning; everything, when it is short
+  std::string tail;             // the end, when head is not everything
+  std::uint64_t between = 0;    // bytes between the two, which are only in the file
+
+  bool operator==(const OutputExcerpt&) const = default;
+};
+
+struct Attempt {
+  int number = 1;
+  std::string host;    // empty: it never reached one
+  int slot = 0;        // of the host, from 1; 0: none
+  Duration started{};  // since the run began
+  Duration duration{};
+  std::optional<Outcome> outcome;  // none: it is running, or ff-ci died while it was
+  std::vector<Subtest> subtests;
+  std::uint64_t subtests_dropped = 0;  // more than are kept
+  OutputExcerpt standard_output, standard_error;
+  std::string teardown_problem;  // why the test's own teardown failed; empty: it did not
+  std::string files;             // the attempt's folder, relative to the run's; empty: none
+
+  bool operator==(const Attempt&) const = default;
+};
+
+}  // namespace ffci

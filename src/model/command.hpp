@@ -1,0 +1,41 @@
+// Command is what a suite asks a host to run for a batch of tests, and CommandEnd is what the host
+// tells of how it went. Every kind of host can run it: three shell texts, one after the other, in
+// one place that nothing outlives.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/time.hpp"
+#include "model/exit_status.hpp"
+
+namespace ffci {
+
+enum class Urgency {
+  in_order,  // SIGTERM, time to end, then SIGKILL; teardown runs
+  at_once,   // SIGKILL
+};
+
+enum class Stream { standard_output, standard_error };
+
+struct Command {
+  std::string setup;     // for /bin/sh -c; empty: none
+  std::string command;   // for /bin/sh -c; not started when setup fails
+  std::string teardown;  // for /bin/sh -c; runs whenever setup was started, also after a timeout;
+                         // empty: none
+  std::string directory;
+  std::vector<std::pair<std::string, std::string>> environment;  // added to the host's own
+
+  bool operator==(const Command&) const = default;
+};
+
+struct CommandEnd {
+  std::optional<ExitStatus> setup, command,
+      teardown;          // none: that step did not run, or never ended
+  Duration duration{};   // of `command` alone
+  bool stopped = false;  // we ended it, before it ended by itself
+};
+
+}  // namespace ffci

@@ -1,0 +1,69 @@
+#include "model/exit_code.hpp"
+
+#include <csignal>
+
+namespace ffci {
+
+std::span<const ExitCodeMeaning> exit_code_table() {
+  static constexpr ExitCodeMeaning table[] = {
+      {ExitCode::ok, "every selected test ran, and none failed"},
+      {ExitCode::regression, "tests failed, timed out or crashed; beats all below"},
+      {ExitCode::nothing_run, "nothing was selected, or nothing ran (all skipped)"},
+      {ExitCode::incomplete,
+       "incomplete: no test failed, but some did not run or met infrastructure errors"},
+      {ExitCode::usage, "wrong command line"},
+      {ExitCode::data, "malformed input data"},
+      {ExitCode::no_input, "an input file is missing or unreadable"},
+      {ExitCode::no_hosts, "no usable host"},
+      {ExitCode::internal, "internal error"},
+      {ExitCode::io, "the results or a report could not be written"},
+      {ExitCode::temporary,
+       "not possible at this time (another ff-ci uses the results directory); try again"},
+      {ExitCode::bad_spec, "bad job spec"},
+      {ExitCode::interrupted, "interrupted (SIGINT), reports written"},
+      {ExitCode::terminated, "terminated (SIGTERM), reports written"},
+  };
+  return table;
+}
+
+ExitCode exit_code_for(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::usage:
+      return ExitCode::usage;
+    case ErrorKind::data:
+      return ExitCode::data;
+    case ErrorKind::no_input:
+      return ExitCode::no_input;
+    case ErrorKind::bad_spec:
+      return ExitCode::bad_spec;
+    case ErrorKind::unavailable:
+      return ExitCode::no_hosts;
+    case ErrorKind::internal:
+      return ExitCode::internal;
+    case ErrorKind::io:
+      return ExitCode::io;
+    case ErrorKind::temporary:
+      return ExitCode::temporary;
+  }
+  return ExitCode::internal;
+}
+
+ExitCode exit_code_for(const Run& run) {
+  switch (result_of(run)) {
+    case RunResult::passed:
+      return ExitCode::ok;
+    case RunResult::failed:
+      return ExitCode::regression;
+    case RunResult::incomplete:
+      return ExitCode::incomplete;
+    case RunResult::nothing_run:
+      return ExitCode::nothing_run;
+    case RunResult::no_hosts:
+      return ExitCode::no_hosts;
+    case RunResult::interrupted:
+      return run.finish()->signal == SIGTERM ? ExitCode::terminated : ExitCode::interrupted;
+  }
+  return ExitCode::internal;
+}
+
+}  // namespace ffci

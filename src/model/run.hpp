@@ -1,0 +1,82 @@
+// Run is what is known of a run: the fold of its events, complete or cut off anywhere. Reports,
+// gate and history read it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "model/run_event.hpp"
+
+namespace ffci {
+
+struct TestResult {
+  TestId id;
+  std::optional<Duration> expected;
+  std::vector<Attempt> attempts;       // in order of their numbers
+  bool finished = false;               // no further attempt will be made
+  std::optional<std::string> not_run;  // why there was no attempt
+
+  [[nodiscard]] Verdict verdict() const;
+  // Why the verdict is what it is: the reason of the attempt that decided it.
+  [[nodiscard]] std::string reason() const;
+  // The attempt that decided the verdict; nullptr: there was none.
+  [[nodiscard]] const Attempt* deciding_attempt() const;
+  // Of the deciding attempt; zero without one.
+  [[nodiscard]] Duration duration() const;
+};
+
+struct HostRecord {
+  std::string name, kind, kernel, arch, isolation;
+  int slots = 1;
+  int restarts = 0;   // times it came back after a loss
+  Duration busy{};    // summed over its attempts
+  std::string state;  // "ready", "lost", "retired"
+};
+
+using VerdictCounts = std::map<Verdict, int>;
+
+class Run {
+ public:
+  // Facts about tests that were never selected, or out of order, are taken as far as they make
+  // sense; nothing throws.
+  void apply(const RunEvent& event);
+
+  [[nodiscard]] const RunStarted& header() const { return header_; }
+  [[nodiscard]] const std::vector<TestResult>& tests() const { return tests_; }
+  [[nodiscard]] const TestResult* find(const TestId& id) const;
+  [[nodiscard]] const std::vector<HostRecord>& hosts() const { return hosts_; }
+  // What went wrong beside the tests: set-up and teardown failures, lost hosts.
+  [[nodiscard]] const std::vector<std::string>& problems() const { return problems_; }
+  // Why it stopped early, if it did.
+  [[nodiscard]] const std::vector<std::string>& stops() const { return stops_; }
+  [[nodiscard]] const std::optional<RunFinished>& finish() const { return finish_; }
+  // Time of the last event.
+  [[nodiscard]] Duration duration() const { return duration_; }
+  [[nodiscard]] VerdictCounts counts() const;
+
+ private:
+  TestResult& test(const TestId& id);
+  Attempt& attempt(const TestId& id, int number);
+  HostRecord& host(const std::string& name);
+
+  RunStarted header_;
+  std::vector<TestResult> tests_;
+  std::unordered_map<TestId, size_t> index_;
+  std::vector<HostRecord> hosts_;
+  std::vector<std::string> problems_;
+  std::vector<std::string> stops_;
+  std::optional<RunFinished> finish_;
+  Duration duration_{};
+};
+
+// What a run says as a whole, without a baseline.
+enum class RunResult { passed, failed, incomplete, nothing_run, no_hosts, interrupted };
+
+[[nodiscard]] std::string_view run_result_name(RunResult result);
+[[nodiscard]] RunResult result_of(const Run& run);
+
+}  // namespace ffci

@@ -1,0 +1,110 @@
+// RunEvent: the facts of a run, in the order they came to be known. Once written they are the only
+// truth about it: the engine records them, the store keeps them, and every report is a fold over
+// them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "base/time.hpp"
+#include "model/attempt.hpp"
+#include "model/test_id.hpp"
+
+namespace ffci {
+
+struct RunStarted {
+  std::string run_id;
+  std::string job;
+  std::string tool_version;
+  WallTime at{};
+  std::uint64_t seed = 0;    // of the random order
+  std::string results_path;  // the run's folder, as a path a reader of the log can use
+  std::string durations;     // where the expected durations came from; empty: there were none
+};
+// One for each selected test, in the order they were listed, before anything runs.
+struct TestSelected {
+  TestId test;
+  std::optional<Duration> expected;
+};
+struct HostReady {
+  std::string host, kind;
+  int slots = 1;
+  std::string kernel, arch;  // uname -r, -m
+  std::string isolation;     // how tests are kept apart there
+};
+struct HostLostFact {
+  std::string host, why;
+};
+// Lost too often, or for good: nothing more runs there.
+struct HostRetired {
+  std::string host, why;
+};
+// Something a test left there could not be killed: nothing more runs in that slot.
+struct SlotRetired {
+  std::string host;
+  int slot = 1;
+  std::string why;
+};
+struct SuiteSetUp {
+  std::string host, suite;
+  Duration duration{};
+  std::optional<std::string> failure;
+};
+struct SuiteTornDown {
+  std::string host, suite;
+  Duration duration{};
+  std::optional<std::string> failure;
+};
+struct AttemptStarted {
+  TestId test;
+  int attempt = 1;
+  std::string host;
+  int slot = 0;
+  std::string files;
+};
+// `result.outcome` is set. An attempt whose suite could not be set up finishes without having
+// started.
+struct AttemptFinished {
+  TestId test;
+  Attempt result;
+};
+// No further attempt will be made. `not_run` says why, when there was none.
+struct TestFinished {
+  TestId test;
+  std::optional<std::string> not_run;
+};
+// The run stops before everything ran, and why.
+struct RunStopping {
+  std::string why;
+};
+struct RunFinished {
+  enum class How {
+    completed,  // every test had its turn
+    deadline,
+    stopped_after_failures,
+    no_hosts,
+    interrupted,         // by `signal`
+    results_unwritable,  // the results could not be kept
+  };
+  How how = How::completed;
+  int signal = 0;
+};
+
+struct RunEvent {
+  std::uint64_t sequence = 0;  // from 1, without gaps
+  Duration time{};             // since the run began
+  std::variant<RunStarted, TestSelected, HostReady, HostLostFact, HostRetired, SuiteSetUp,
+               SuiteTornDown, AttemptStarted, AttemptFinished, TestFinished, RunStopping,
+               RunFinished, SlotRetired>
+      fact;
+};
+
+class EventSink {
+ public:
+  virtual ~EventSink() = default;
+  virtual void on_event(const RunEvent& event) = 0;
+};
+
+}  // namespace ffci
