@@ -1,0 +1,124 @@
+#include "spec/overrides.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <string_view>
+#include <utility>
+
+#include "base/text.hpp"
+
+namespace ffci::spec {
+namespace {
+
+std::optional<Value> parse_value(const std::string& text, const Origin& origin,
+                                 Complaints& complaints) {
+  if (text.find_first_of("[{\"'") == 0) return parse_yaml(text, origin, complaints);
+  Value value;
+  value.at.origin = &origin;
+  if (text.empty() || text == "~" || text == "null") return value;
+  value.kind = Value::Kind::scalar;
+  value.text = text;
+  return value;
+}
+
+// Walks from the root to the value that a path names.
+class Walk {
+ public:
+  Walk(Value& root, std::string_view path, const Origin& origin, Complaints& complaints)
+      : at_(&root), path_(path), rest_(path), origin_(origin), complaints_(complaints) {}
+
+  // nullptr: a complaint says where it ended.
+  [[nodiscard]] Value* to_end() {
+    while (!at_end_) {
+      if (!(at_->kind == Value::Kind::list ? into_list() : into_map())) return nullptr;
+    }
+    return at_;
+  }
+
+ private:
+  bool into_map() {
+    if (at_->kind == Value::Kind::scalar) {
+      return complain(
+          fmt::format("{} is '{}', not a map", walked(), printable_line(at_->text, 60)));
+    }
+    at_->kind = Value::Kind::map;
+    const std::string key(rest_.substr(0, rest_.find('.')));
+    if (key.empty()) return complain(fmt::format("'{}' is not a path such as run.iterate", path_));
+    Value* child = find(*at_, key);
+    if (child == nullptr) {
+      at_->entries.push_back({key, {&origin_}, {}});
+      child = &at_->entries.back().value;
+      child->at.origin = &origin_;
+    }
+    step(*child, key.size());
+    return true;
+  }
+
+  bool into_list() {
+    // A name may hold dots itself, so the longest one that fits is meant.
+    Value* named = nullptr;
+    size_t length = 0;
+    std::vector<std::string> names;
+    for (Value& item : at_->items) {
+      const Value* name = find(item, "name");
+      if (name == nullptr || name->text.empty()) continue;
+      names.push_back(name->text);
+      const bool fits = rest_.starts_with(name->text) &&
+                        (rest_.size() == name->text.size() || rest_[name->text.size()] == '.');
+      if (fits && name->text.size() > length) named = &item, length = name->text.size();
+    }
+    if (named != nullptr) {
+      step(*named, length);
+      return true;
+    }
+    const std::string_view number = rest_.substr(0, rest_.find('.'));
+    size_t index = 0;
+    const char* const end = number.data() + number.size();
+    const auto parsed = std::from_chars(number.data(), end, index);
+    if (parsed.ec != std::errc() || parsed.ptr != end || index >= at_->items.size()) {
+      return complain(
+          fmt::format("{} has no item '{}'{}", walked(), number, did_you_mean(number, names)));
+    }
+    step(at_->items[index], number.size());
+    return true;
+  }
+
+  void step(Value& into, size_t length) {
+    at_ = &into;
+    at_end_ = length == rest_.size();
+    rest_.remove_prefix(at_end_ ? length : length + 1);
+  }
+  [[nodiscard]] std::string walked() const {
+    if (rest_.size() == path_.size()) return "the job spec";
+    return fmt::format("'{}'", path_.substr(0, path_.size() - rest_.size() - 1));
+  }
+  bool complain(const std::string& what) {
+    complaints_.add({&origin_}, what);
+    return false;
+  }
+
+  Value* at_;
+  std::string_view path_, rest_;
+  bool at_end_ = false;
+  const Origin& origin_;
+  Complaints& complaints_;
+};
+
+}  // namespace
+
+void apply_override(Value& root, const SpecOverride& override, const Origin& origin,
+                    Complaints& complaints) {
+  std::optional<Value> value = parse_value(override.value, origin, complaints);
+  if (!value) return;
+  Value* const target = Walk(root, override.path, origin, complaints).to_end();
+  if (target != nullptr) *target = std::move(*value);
+}
+
+std::string shown_name(const SpecOverride& override) {
+  const std::string value = printable_line(override.value, 60);
+  if (override.option == "--set") return fmt::format("--set {}={}", override.path, value);
+  return fmt::format("{} {}", override.option, value);
+}
+
+}  // namespace ffci::spec

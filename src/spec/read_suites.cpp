@@ -1,0 +1,152 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "spec/sections.hpp"
+
+namespace ffci::spec {
+namespace {
+
+// A sweep is meant to be run to its end.
+constexpr size_t most_combinations = 10'000;
+
+// The names of one list, and where each was given first.
+class Names {
+ public:
+  explicit Names(std::string_view what) : what_(what) {}
+
+  void add(const std::string& name, const Field& field) {
+    const auto [first, fresh] = where_.emplace(name, field.where());
+    if (fresh) return;
+    field.complain(fmt::format("duplicate {} '{}'; the first is at {}", what_, name,
+                               to_string(first->second)));
+  }
+
+ private:
+  std::string_view what_;
+  std::unordered_map<std::string, Location> where_;
+};
+
+std::vector<std::string> read_arch(const Field& field) {
+  std::vector<std::string> arch;
+  for (const Field& item : field.item_or_items()) {
+    if (const auto name = item.word()) arch.push_back(*name);
+  }
+  return arch;
+}
+
+bool is_parameter_name(std::string_view name) {
+  const auto is_letter = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+  };
+  if (name.empty() || !is_letter(name[0])) return false;
+  for (const char c : name) {
+    if (!is_letter(c) && !(c >= '0' && c <= '9') && c != '-') return false;
+  }
+  return true;
+}
+
+std::vector<std::string> read_parameter_values(const Field& field) {
+  std::vector<std::string> values;
+  Names names("value");
+  for (const Field& item : field.items()) {
+    const auto value = item.line();
+    if (!value) continue;
+    names.add(*value, item);
+    values.push_back(*value);
+  }
+  return values;
+}
+
+decltype(CommandTestSpec::parameters) read_parameters(const Field& field) {
+  decltype(CommandTestSpec::parameters) parameters;
+  size_t combinations = 1;
+  for (const auto& [name, values] : Fields(field).all()) {
+    if (!is_parameter_name(name)) {
+      values.complain(
+          fmt::format("parameter name '{}' is not letters, digits, '_' and '-', "
+                      "beginning with a letter or '_'",
+                      name));
+    }
+    parameters.emplace_back(name, read_parameter_values(values));
+    combinations *= std::max<size_t>(1, parameters.back().second.size());
+    if (combinations > most_combinations) {
+      field.complain(
+          fmt::format("the parameters make more than {} tests of this one", most_combinations));
+      break;
+    }
+  }
+  return parameters;
+}
+
+CommandTestSpec read_test(const Field& field, Names& names) {
+  CommandTestSpec test;
+  test.where = to_string(field.where());
+  Fields fields(field);
+  if (const auto title = fields.required("name").title()) {
+    test.name = *title;
+    names.add(test.name, field);
+  }
+  test.command = fields.required("command").filled_text().value_or("");
+  test.setup = fields.optional("setup").text().value_or("");
+  test.teardown = fields.optional("teardown").text().value_or("");
+  test.timeout = fields.optional("timeout").duration();
+  test.arch = read_arch(fields.optional("arch"));
+  test.parameters = read_parameters(fields.optional("parameters"));
+  fields.finish();
+  return test;
+}
+
+void read_commands(const Field& field, CommandsSuiteSpec& suite) {
+  Fields fields(field);
+  if (const auto directory = fields.optional("directory").path()) suite.directory = *directory;
+  suite.setup = fields.optional("setup").text().value_or("");
+  suite.teardown = fields.optional("teardown").text().value_or("");
+  suite.timeout = fields.optional("timeout").duration();
+  suite.arch = read_arch(fields.optional("arch"));
+  suite.parallel = fields.optional("parallel").whole_int(0, 1024).value_or(suite.parallel);
+  suite.protocol =
+      fields.optional("protocol")
+          .choice<Protocol>({{"exit-code", Protocol::exit_code}, {"ktap", Protocol::ktap}})
+          .value_or(suite.protocol);
+  const Field tests = fields.optional("tests");
+  Names names("test");
+  for (const Field& test : tests.items())
+    suite.tests.push_back(read_test(test, names));
+  const Field discover = fields.optional("discover");
+  suite.discover = discover.file_name_glob();
+  const Field import = fields.optional("import");
+  suite.import_file = import.path();
+  if (fields.is_map() && !tests.present() && !discover.present() && !import.present()) {
+    field.complain("a commands suite needs 'tests', 'discover' or 'import'");
+  }
+  fields.finish();
+}
+
+CommandsSuiteSpec read_suite(const Field& field, Names& names) {
+  CommandsSuiteSpec suite;
+  suite.where = to_string(field.where());
+  suite.directory = field.where().origin->directory.string();
+  Fields fields(field);
+  if (const auto word = fields.required("name").word()) {
+    suite.name = *word;
+    names.add(suite.name, field);
+  }
+  fields.not_supported({"fstests"});
+  read_commands(fields.required("commands"), suite);
+  fields.finish();
+  return suite;
+}
+
+}  // namespace
+
+std::vector<CommandsSuiteSpec> read_suites(const Field& field) {
+  std::vector<CommandsSuiteSpec> suites;
+  Names names("suite");
+  for (const Field& suite : field.items())
+    suites.push_back(read_suite(suite, names));
+  return suites;
+}
+
+}  // namespace ffci::spec
