@@ -1,0 +1,69 @@
+#include "suites/parameter_sweep.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <string_view>
+
+namespace ffci {
+namespace {
+
+using Values = std::vector<std::pair<std::string_view, std::string_view>>;  // {parameter, value}
+
+// In one pass, so that a value that looks like "{mode}" stays as it is.
+std::string replace_parameters(std::string_view text, const Values& values) {
+  std::string replaced;
+  while (!text.empty()) {
+    const bool shell_variable = replaced.ends_with('$');
+    bool found = false;
+    if (text[0] == '{' && !shell_variable) {
+      for (const auto& [parameter, value] : values) {
+        const std::string_view inside = text.substr(1);
+        if (!inside.starts_with(parameter) || !inside.substr(parameter.size()).starts_with('}'))
+          continue;
+        replaced += value;
+        text.remove_prefix(parameter.size() + 2);
+        found = true;
+        break;
+      }
+    }
+    if (!found) {
+      replaced += text[0];
+      text.remove_prefix(1);
+    }
+  }
+  return replaced;
+}
+
+}  // namespace
+
+std::vector<CommandTestSpec> expand_parameters(const CommandTestSpec& test) {
+  if (test.parameters.empty()) return {test};
+  std::vector<Values> combinations{{}};
+  for (const auto& [parameter, values] : test.parameters) {
+    std::vector<Values> longer;
+    for (const Values& combination : combinations) {
+      for (const std::string& value : values) {
+        longer.push_back(combination);
+        longer.back().emplace_back(parameter, value);
+      }
+    }
+    combinations = std::move(longer);
+  }
+  std::vector<CommandTestSpec> tests;
+  for (const Values& values : combinations) {
+    std::vector<std::string> settings;
+    for (const auto& [parameter, value] : values)
+      settings.push_back(fmt::format("{}={}", parameter, value));
+    CommandTestSpec one = test;
+    one.name = fmt::format("{}[{}]", test.name, fmt::join(settings, ","));
+    one.command = replace_parameters(test.command, values);
+    one.setup = replace_parameters(test.setup, values);
+    one.teardown = replace_parameters(test.teardown, values);
+    one.parameters.clear();
+    tests.push_back(std::move(one));
+  }
+  return tests;
+}
+
+}  // namespace ffci
