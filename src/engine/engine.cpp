@@ -1,0 +1,360 @@
+#include "engine/engine.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <csignal>
+#include <unordered_map>
+
+#include "engine/expectation.hpp"
+
+namespace ffci {
+
+Engine::Engine(EnginePlan plan) : plan_(std::move(plan)) {
+  std::unordered_map<std::string, size_t> suites;
+  for (size_t suite = 0; suite < plan_.suites.size(); ++suite)
+    suites[plan_.suites[suite].name] = suite;
+  pending_.resize(plan_.suites.size());
+  unfinished_in_suite_.resize(plan_.suites.size());
+
+  const std::vector<Duration> expected = expected_durations(plan_);
+  const std::vector<size_t> ranks = start_ranks(plan_, expected);
+  tests_.resize(plan_.tests.size());
+  for (size_t i = 0; i < tests_.size(); ++i) {
+    tests_[i].suite = suites.at(plan_.tests[i].id.suite);
+    tests_[i].expected = expected[i];
+    tests_[i].rank = ranks[i];
+    ++unfinished_in_suite_[tests_[i].suite];
+    queue(i);
+  }
+  unfinished_ = tests_.size();
+
+  for (const HostPlan& host : plan_.hosts) {
+    Host& added = hosts_.emplace_back();
+    added.slots.resize(static_cast<size_t>(host.slots));
+    added.suites.resize(plan_.suites.size());
+  }
+}
+
+std::vector<Action> Engine::handle(Duration now, const Input& input) {
+  now_ = std::max(now_, now);
+  if (wake_at_ <= now_) wake_at_ = Duration::max();
+  std::visit([this](const auto& what) { on(what); }, input);
+  if (begun_ && !finished_) advance();
+  return std::exchange(actions_, {});
+}
+
+void Engine::record(decltype(RunEvent::fact) fact) {
+  actions_.push_back(action::Record{RunEvent{++sequence_, now_, std::move(fact)}});
+}
+
+// What happened outside.
+
+void Engine::on(const input::Begin& begin) {
+  if (std::exchange(begun_, true)) return;
+  record(begin.header);
+  for (const TestCase& test : plan_.tests)
+    record(TestSelected{test.id, test.expected});
+  for (size_t host = 0; host < hosts_.size(); ++host)
+    actions_.push_back(action::StartHost{host});
+}
+
+void Engine::on(const input::AcceptHost& accept) {
+  Host& host = hosts_.at(accept.host);
+  if (host.state != Host::State::starting) return;
+  host.state = Host::State::ready;
+  record(accept.facts);
+}
+
+void Engine::on(const input::LoseHost& lose) {
+  Host& host = hosts_.at(lose.host);
+  if (host.state == Host::State::stopping) {
+    host.state = Host::State::down;
+    return;
+  }
+  if (host.state != Host::State::ready && host.state != Host::State::starting) return;
+  record(HostLostFact{plan_.hosts[lose.host].name, lose.why});
+
+  std::vector<BatchNumber> lost;
+  for (auto& [number, batch] : batches_) {
+    if (batch.host == lose.host) lost.push_back(number);
+  }
+  for (const BatchNumber number : lost) {
+    Batch& batch = batches_.at(number);
+    if (batch.running) {
+      Attempt attempt;
+      attempt.outcome = batch.stopped_as.value_or(HostLost{lose.why});
+      end_attempt(batch, *batch.running, std::move(attempt));
+    }
+    close_batch(number, {});
+  }
+  for (Slot& slot : host.slots)
+    slot = Slot{};
+  for (SuiteOnHost& suite : host.suites)
+    suite = SuiteOnHost{};
+
+  if (++host.starts_failed >= plan_.host_starts) {
+    retire(lose.host, fmt::format("it could not be used {} times in a row; at last: {}",
+                                  host.starts_failed, lose.why));
+  } else {
+    const Duration longest = std::chrono::minutes(1);
+    host.state = Host::State::backing_off;
+    host.start_at =
+        now_ + std::min(longest, plan_.host_backoff * (1 << std::min(host.starts_failed - 1, 10)));
+  }
+}
+
+void Engine::on(const input::FinishSetUp& finish) {
+  Host& host = hosts_.at(finish.host);
+  SuiteOnHost& suite = host.suites.at(finish.suite);
+  if (suite.scope != Scope::setting_up) return;
+  suite.scope = finish.failure ? Scope::unusable : Scope::ready;
+  suite.stop_at = Duration::max();
+  suite.failure = finish.failure.value_or("");
+  for (Slot& slot : host.slots) {
+    if (slot.use == Slot::Use::set_up && slot.suite == finish.suite) slot = Slot{};
+  }
+  record(SuiteSetUp{plan_.hosts[finish.host].name, plan_.suites[finish.suite].name, finish.took,
+                    finish.failure});
+}
+
+void Engine::on(const input::FinishTearDown& finish) {
+  SuiteOnHost& suite = hosts_.at(finish.host).suites.at(finish.suite);
+  if (suite.scope != Scope::tearing_down) return;
+  suite = SuiteOnHost{};
+  record(SuiteTornDown{plan_.hosts[finish.host].name, plan_.suites[finish.suite].name, finish.took,
+                       finish.failure});
+}
+
+void Engine::on(const input::BeginTest& begin) {
+  const auto found = batches_.find(begin.batch);
+  if (found == batches_.end()) return;
+  Batch& batch = found->second;
+  if (begin.test >= batch.tests.size() || batch.ended[begin.test] || batch.running) return;
+  const TestCase& test = plan_.tests[batch.tests[begin.test]];
+  batch.running = begin.test;
+  batch.files = begin.files;
+  batch.began = now_;
+  const Duration limit = test.timeout.value_or(plan_.test_timeout);
+  batch.stop_at = limit.count() > 0 ? now_ + limit : Duration::max();
+  const int attempt = ++tests_[batch.tests[begin.test]].attempts;
+  record(AttemptStarted{test.id, attempt, plan_.hosts[batch.host].name, batch.slot, begin.files});
+}
+
+void Engine::on(const input::EndTest& end) {
+  const auto found = batches_.find(end.batch);
+  if (found == batches_.end() || found->second.running != end.test || !end.result.outcome) return;
+  end_attempt(found->second, end.test, end.result);
+}
+
+void Engine::on(const input::EndBatch& end) {
+  const auto found = batches_.find(end.batch);
+  if (found == batches_.end()) return;
+  const size_t host = found->second.host;
+  const int slot = found->second.slot;
+  if (found->second.running) {
+    Attempt attempt;
+    attempt.outcome = NotRun{"the command ended without a result of this test"};
+    end_attempt(found->second, *found->second.running, std::move(attempt));
+  }
+  close_batch(end.batch, "the command ended without running it");
+  if (!end.slot_unusable) return;
+
+  Host& on = hosts_[host];
+  on.slots[static_cast<size_t>(slot - 1)].use = Slot::Use::retired;
+  record(SlotRetired{plan_.hosts[host].name, slot, *end.slot_unusable});
+  if (std::all_of(on.slots.begin(), on.slots.end(),
+                  [](const Slot& s) { return s.use == Slot::Use::retired; })) {
+    retire(host, "none of its slots is usable");
+    actions_.push_back(action::StopHost{host, Urgency::at_once});
+  }
+}
+
+void Engine::on(const input::FinishHost& finish) {
+  Host& host = hosts_.at(finish.host);
+  if (host.state == Host::State::stopping) host.state = Host::State::down;
+}
+
+void Engine::on(const input::Tick&) {}
+
+void Engine::on(const input::Interrupt& interrupt) {
+  const std::string why =
+      fmt::format("interrupted by {}", interrupt.signal == SIGTERM ? "SIGTERM" : "SIGINT");
+  const Ending ending =
+      how_.how == RunFinished::How::interrupted ? Ending::at_once : Ending::in_order;
+  end_run(ending, {RunFinished::How::interrupted, interrupt.signal}, why);
+}
+
+void Engine::on(const input::Abandon& abandon) {
+  if (how_.how != RunFinished::How::results_unwritable) {
+    end_run(Ending::in_order, {RunFinished::How::results_unwritable, 0}, abandon.why);
+  }
+}
+
+// What becomes of tests.
+
+void Engine::end_attempt(Batch& batch, size_t place, Attempt result) {
+  const size_t test = batch.tests[place];
+  result.number = tests_[test].attempts;
+  result.host = plan_.hosts[batch.host].name;
+  result.slot = batch.slot;
+  result.started = batch.began;
+  if (result.duration == Duration{}) result.duration = now_ - batch.began;
+  if (result.files.empty()) result.files = batch.files;
+  // A test that ended by itself before it was stopped keeps the outcome it had.
+  if (batch.stopped_as && std::holds_alternative<NotRun>(*result.outcome))
+    result.outcome = *batch.stopped_as;
+
+  batch.ended[place] = true;
+  batch.running.reset();
+  batch.stop_at = Duration::max();
+  if (!std::holds_alternative<HostLost>(*result.outcome)) hosts_[batch.host].starts_failed = 0;
+  const Outcome outcome = *result.outcome;
+  record(AttemptFinished{plan_.tests[test].id, std::move(result)});
+  decide(test, outcome, batch.host);
+}
+
+// Tests of the batch that never began go back to the queue; when nothing but the command's own end
+// explains it (`why_unfinished`), that counts as an attempt, so that it can't go on for ever.
+void Engine::close_batch(BatchNumber number, const std::string& why_unfinished) {
+  const Batch batch = std::move(batches_.at(number));
+  batches_.erase(number);
+  Host& host = hosts_[batch.host];
+  host.slots[static_cast<size_t>(batch.slot - 1)] = Slot{};
+  --host.suites[tests_[batch.tests.front()].suite].running;
+
+  for (size_t place = 0; place < batch.tests.size(); ++place) {
+    if (batch.ended[place]) continue;
+    const size_t test = batch.tests[place];
+    if (batch.stopped_as || why_unfinished.empty()) {
+      if (ending_ == Ending::no) {
+        queue(test);
+      } else {
+        finish_test(test, "the run was ended before its turn");
+      }
+      continue;
+    }
+    Attempt attempt;
+    attempt.number = ++tests_[test].attempts;
+    attempt.host = plan_.hosts[batch.host].name;
+    attempt.slot = batch.slot;
+    attempt.started = now_;
+    attempt.outcome = NotRun{why_unfinished};
+    record(AttemptFinished{plan_.tests[test].id, attempt});
+    decide(test, *attempt.outcome, batch.host);
+  }
+}
+
+// After an attempt: another one, or was it the last? Failures, failed set-ups and lost hosts have
+// budgets of their own.
+void Engine::decide(size_t index, const Outcome& outcome, size_t host) {
+  Test& test = tests_[index];
+  bool again = false;
+  if (is_bad(outcome)) {
+    again = ++test.bad <= plan_.retry_failures;
+  } else if (std::holds_alternative<HostLost>(outcome)) {
+    again = ++test.hosts_lost <= plan_.max_host_restarts;
+  } else if (!std::holds_alternative<Passed>(outcome) &&
+             !std::holds_alternative<Skipped>(outcome)) {
+    again = ++test.setup_failures <= plan_.retry_setups;
+  }
+  if (again && ending_ == Ending::no) {
+    test.avoid.insert(host);
+    queue(index);
+    return;
+  }
+  if (test.bad > 0 && !std::holds_alternative<Passed>(outcome)) ++bad_tests_;
+  finish_test(index);
+  if (plan_.stop_after_failures > 0 && bad_tests_ >= plan_.stop_after_failures &&
+      ending_ == Ending::no) {
+    end_run(
+        Ending::stop_starting, {RunFinished::How::stopped_after_failures, 0},
+        fmt::format("stopped after {} failed {}", bad_tests_, bad_tests_ == 1 ? "test" : "tests"));
+  }
+}
+
+void Engine::queue(size_t test) {
+  pending_[tests_[test].suite].emplace(Turn{tests_[test].attempts, tests_[test].rank}, test);
+}
+
+void Engine::finish_test(size_t test, std::optional<std::string> not_run) {
+  tests_[test].finished = true;
+  --unfinished_;
+  --unfinished_in_suite_[tests_[test].suite];
+  if (tests_[test].attempts > 0) not_run.reset();
+  record(TestFinished{plan_.tests[test].id, std::move(not_run)});
+}
+
+void Engine::finish_pending(const std::string& why) {
+  for (auto& suite : pending_) {
+    for (const auto& [turn, test] : std::exchange(suite, {}))
+      finish_test(test, why);
+  }
+}
+
+// How a run ends.
+
+void Engine::end_run(Ending ending, RunFinished how, const std::string& why) {
+  const bool first = ending_ == Ending::no;
+  ending_ = std::max(ending_, ending);
+  how_ = how;
+  record(RunStopping{why});
+  if (first) finish_pending(why);
+  if (ending_ == Ending::stop_starting) return;
+  const Urgency urgency = ending_ == Ending::at_once ? Urgency::at_once : Urgency::in_order;
+  stop_batches(urgency, NotRun{why});
+  for (size_t host = 0; host < hosts_.size(); ++host) {
+    for (size_t suite = 0; suite < plan_.suites.size(); ++suite) {
+      const Scope scope = hosts_[host].suites[suite].scope;
+      if (scope == Scope::setting_up ||
+          (scope == Scope::tearing_down && urgency == Urgency::at_once)) {
+        actions_.push_back(action::StopScope{host, suite, urgency});
+      }
+    }
+    if (hosts_[host].state == Host::State::stopping)
+      actions_.push_back(action::StopHost{host, urgency});
+  }
+}
+
+void Engine::stop_batches(Urgency urgency, const Outcome& stopped_as) {
+  for (auto& [number, batch] : batches_) {
+    if (!batch.stopped_as) batch.stopped_as = stopped_as;
+    batch.stop_at = Duration::max();
+    actions_.push_back(action::StopBatch{number, urgency});
+  }
+}
+
+void Engine::retire(size_t host, const std::string& why) {
+  hosts_[host].state = Host::State::retired;
+  record(HostRetired{plan_.hosts[host].name, why});
+  const bool any_left = std::any_of(hosts_.begin(), hosts_.end(),
+                                    [](const Host& h) { return h.state != Host::State::retired; });
+  if (!any_left && ending_ == Ending::no && unfinished_ > 0) {
+    end_run(Ending::stop_starting, {RunFinished::How::no_hosts, 0}, "no usable host was left");
+  }
+}
+
+void Engine::wind_up() {
+  if (unfinished_ > 0 || !batches_.empty()) return;
+  bool all_down = true;
+  for (size_t index = 0; index < hosts_.size(); ++index) {
+    Host& host = hosts_[index];
+    if (host.state == Host::State::backing_off) host.state = Host::State::down;
+    bool scopes_left = false;
+    for (const SuiteOnHost& suite : host.suites) {
+      scopes_left |= suite.scope == Scope::setting_up || suite.scope == Scope::tearing_down;
+    }
+    if (host.state == Host::State::starting || (host.state == Host::State::ready && !scopes_left)) {
+      host.state = Host::State::stopping;
+      actions_.push_back(action::StopHost{
+          index, ending_ == Ending::at_once ? Urgency::at_once : Urgency::in_order});
+    }
+    all_down &= host.state == Host::State::down || host.state == Host::State::retired;
+  }
+  if (!all_down) return;
+  finished_ = true;
+  record(how_);
+  actions_.push_back(action::Finish{});
+}
+
+}  // namespace ffci

@@ -1,0 +1,149 @@
+// Engine: the scheduler. A pure state machine: it is told what happened and when, and answers with
+// what to do next. No I/O, no clock, no threads, so that a run can be played in virtual time.
+// Whatever happens, every selected test ends with exactly one TestFinished.
+//
+// Slowest first; retries after everything that was not tried yet, and on another host where there
+// is one; a suite is set up on a host before its first test there and torn down after its last; a
+// host that dies is started again with back-off, and retired when that fails; the run ends when all
+// tests are finished and all hosts are down.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/action.hpp"
+#include "engine/engine_plan.hpp"
+#include "engine/input.hpp"
+
+namespace ffci {
+
+class Engine {
+ public:
+  explicit Engine(EnginePlan plan);
+
+  // `now` is the time since the run began; it never goes back. Inputs about batches and hosts that
+  // are gone are ignored.
+  [[nodiscard]] std::vector<Action> handle(Duration now, const Input& input);
+
+ private:
+  struct Test {
+    std::size_t suite = 0;
+    Duration expected{};
+    std::size_t rank = 0;
+    int attempts = 0;
+    int bad = 0, setup_failures = 0, hosts_lost = 0;  // budgets used
+    std::set<std::size_t> avoid;                      // hosts where it failed, or that it lost
+    bool finished = false;
+  };
+
+  enum class Scope { none, setting_up, ready, unusable, tearing_down };
+  struct SuiteOnHost {
+    Scope scope = Scope::none;
+    Duration stop_at = Duration::max();  // when set-up or teardown has taken too long
+    int running = 0;
+    std::string failure;  // why the set-up failed
+  };
+
+  struct Slot {
+    enum class Use { idle, batch, set_up, retired };
+    Use use = Use::idle;
+    BatchNumber batch = 0;
+    std::size_t suite = 0;
+  };
+  struct Host {
+    enum class State { starting, ready, backing_off, stopping, down, retired };
+    State state = State::starting;
+    std::vector<Slot> slots;
+    std::vector<SuiteOnHost> suites;
+    int starts_failed = 0;
+    Duration start_at{};  // while backing off
+  };
+
+  struct Batch {
+    std::size_t host = 0;
+    int slot = 1;
+    std::vector<std::size_t> tests;  // by place in the plan
+    std::vector<bool> ended;
+    std::optional<std::size_t> running;  // place in `tests`
+    std::string files;                   // of the running test
+    Duration began{};                    // of the running test
+    Duration stop_at = Duration::max();  // when the running test has taken too long
+    std::optional<Outcome>
+        stopped_as;  // we stopped it: what that makes of the test that was running
+  };
+
+  // Retries later: the number of earlier attempts, then the rank.
+  using Turn = std::pair<int, std::size_t>;
+
+  enum class Ending { no, stop_starting, in_order, at_once };
+
+  void on(const input::Begin&);
+  void on(const input::AcceptHost&);
+  void on(const input::LoseHost&);
+  void on(const input::FinishSetUp&);
+  void on(const input::FinishTearDown&);
+  void on(const input::BeginTest&);
+  void on(const input::EndTest&);
+  void on(const input::EndBatch&);
+  void on(const input::FinishHost&);
+  void on(const input::Tick&);
+  void on(const input::Interrupt&);
+  void on(const input::Abandon&);
+
+  void advance();
+  void stop_what_took_too_long();
+  void start_hosts_again();
+  void give_up_unusable_suites();
+  void fill_slots(std::size_t host);
+  void give_up_what_cannot_end_in_time();
+  void tear_down_finished_suites();
+  void wind_up();
+  void ask_to_be_woken();
+
+  struct Pick {
+    std::size_t suite = 0, test = 0;
+  };
+  [[nodiscard]] std::optional<Pick> pick(std::size_t host) const;
+  [[nodiscard]] std::optional<std::size_t> first_runnable(std::size_t host,
+                                                          std::size_t suite) const;
+  [[nodiscard]] bool may_run_on(const Test& test, std::size_t host) const;
+  [[nodiscard]] bool usable(std::size_t host, std::size_t suite) const;
+  void start_batch(std::size_t host, std::size_t slot, Pick pick);
+
+  void end_attempt(Batch& batch, std::size_t place, Attempt result);
+  void close_batch(BatchNumber number, const std::string& why_unfinished);
+  void decide(std::size_t test, const Outcome& outcome, std::size_t host);
+  void queue(std::size_t test);
+  void finish_test(std::size_t test, std::optional<std::string> not_run = {});
+  void finish_pending(const std::string& why);
+  void end_run(Ending ending, RunFinished how, const std::string& why);
+  void stop_batches(Urgency urgency, const Outcome& stopped_as);
+  void retire(std::size_t host, const std::string& why);
+  void record(decltype(RunEvent::fact) fact);
+
+  EnginePlan plan_;
+  std::vector<Test> tests_;
+  std::vector<Host> hosts_;
+  std::vector<std::map<Turn, std::size_t>> pending_;  // by suite
+  std::vector<std::size_t> unfinished_in_suite_;
+  std::size_t unfinished_ = 0;
+  int bad_tests_ = 0;
+  std::map<BatchNumber, Batch> batches_;
+  BatchNumber last_batch_ = 0;
+
+  Ending ending_ = Ending::no;
+  RunFinished how_;
+  bool begun_ = false;
+  bool finished_ = false;
+  std::uint64_t sequence_ = 0;
+  Duration now_{};
+  Duration wake_at_ = Duration::max();
+  std::vector<Action> actions_;
+};
+
+}  // namespace ffci

@@ -1,0 +1,222 @@
+// The half of the engine that looks at the whole state after each input and hands out work.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/engine.hpp"
+
+namespace ffci {
+
+void Engine::advance() {
+  stop_what_took_too_long();
+  start_hosts_again();
+  if (hosts_.empty() && ending_ == Ending::no && unfinished_ > 0) {
+    end_run(Ending::stop_starting, {RunFinished::How::no_hosts, 0}, "the job has no host");
+  }
+  give_up_unusable_suites();
+  for (size_t host = 0; host < hosts_.size(); ++host)
+    fill_slots(host);
+  give_up_what_cannot_end_in_time();
+  tear_down_finished_suites();
+  wind_up();
+  ask_to_be_woken();
+}
+
+void Engine::stop_what_took_too_long() {
+  if (plan_.deadline && now_ >= *plan_.deadline && ending_ < Ending::in_order) {
+    end_run(Ending::in_order, {RunFinished::How::deadline, 0},
+            fmt::format("the run's deadline of {} came first", human_duration(*plan_.deadline)));
+  }
+  for (auto& [number, batch] : batches_) {
+    if (batch.stop_at > now_ || !batch.running) continue;
+    const TestCase& test = plan_.tests[batch.tests[*batch.running]];
+    batch.stop_at = Duration::max();
+    batch.stopped_as = TimedOut{test.timeout.value_or(plan_.test_timeout)};
+    actions_.push_back(action::StopBatch{number, Urgency::in_order});
+  }
+  for (size_t host = 0; host < hosts_.size(); ++host) {
+    for (size_t suite = 0; suite < plan_.suites.size(); ++suite) {
+      SuiteOnHost& scope = hosts_[host].suites[suite];
+      if (scope.stop_at > now_) continue;
+      scope.stop_at = Duration::max();
+      actions_.push_back(action::StopScope{host, suite, Urgency::in_order});
+    }
+  }
+}
+
+void Engine::start_hosts_again() {
+  for (size_t host = 0; host < hosts_.size(); ++host) {
+    if (hosts_[host].state != Host::State::backing_off || hosts_[host].start_at > now_ ||
+        ending_ != Ending::no)
+      continue;
+    hosts_[host].state = Host::State::starting;
+    actions_.push_back(action::StartHost{host});
+  }
+}
+
+// A suite whose set-up failed wherever it could still run: its tests are errors, with the reason.
+void Engine::give_up_unusable_suites() {
+  for (size_t suite = 0; suite < pending_.size(); ++suite) {
+    if (pending_[suite].empty()) continue;
+    std::optional<size_t> failed_on;
+    bool usable_somewhere = false;
+    for (size_t host = 0; host < hosts_.size(); ++host) {
+      usable_somewhere |= usable(host, suite);
+      if (hosts_[host].suites[suite].scope == Scope::unusable) failed_on = host;
+    }
+    if (usable_somewhere || !failed_on) continue;
+    for (const auto& [turn, test] : std::exchange(pending_[suite], {})) {
+      Attempt attempt;
+      attempt.number = ++tests_[test].attempts;
+      attempt.host = plan_.hosts[*failed_on].name;
+      attempt.started = now_;
+      attempt.outcome =
+          SetupFailed{fmt::format("set-up of suite {} failed: {}", plan_.suites[suite].name,
+                                  hosts_[*failed_on].suites[suite].failure)};
+      record(AttemptFinished{plan_.tests[test].id, std::move(attempt)});
+      finish_test(test);
+    }
+  }
+}
+
+bool Engine::usable(size_t host, size_t suite) const {
+  const Host::State state = hosts_[host].state;
+  const bool alive = state == Host::State::ready || state == Host::State::starting ||
+                     state == Host::State::backing_off;
+  return alive && hosts_[host].suites[suite].scope != Scope::unusable;
+}
+
+// Not where it failed before, as long as there is a host where it did not.
+bool Engine::may_run_on(const Test& test, size_t host) const {
+  if (!test.avoid.contains(host)) return true;
+  for (size_t other = 0; other < hosts_.size(); ++other) {
+    if (usable(other, test.suite) && !test.avoid.contains(other)) return false;
+  }
+  return true;
+}
+
+std::optional<size_t> Engine::first_runnable(size_t host, size_t suite) const {
+  for (const auto& [turn, test] : pending_[suite]) {
+    if (plan_.deadline && plan_.tests[test].expected &&
+        now_ + *plan_.tests[test].expected > *plan_.deadline)
+      continue;
+    if (may_run_on(tests_[test], host)) return test;
+  }
+  return std::nullopt;
+}
+
+// What the host's next idle slot should run. A suite with `parallel: 1` has the host to itself, so
+// it goes first while the host is idle.
+std::optional<Engine::Pick> Engine::pick(size_t index) const {
+  const Host& host = hosts_[index];
+  bool idle = true;
+  for (const Slot& slot : host.slots) {
+    if (slot.use != Slot::Use::batch && slot.use != Slot::Use::set_up) continue;
+    idle = false;
+    const size_t suite = slot.use == Slot::Use::batch
+                             ? tests_[batches_.at(slot.batch).tests.front()].suite
+                             : slot.suite;
+    if (plan_.suites[suite].parallel == 1) return std::nullopt;
+  }
+  std::optional<Pick> best;
+  std::tuple<bool, Turn> best_turn;
+  for (size_t suite = 0; suite < pending_.size(); ++suite) {
+    if (pending_[suite].empty()) continue;
+    const SuiteOnHost& here = host.suites[suite];
+    const int parallel = plan_.suites[suite].parallel;
+    if (here.scope == Scope::setting_up || here.scope == Scope::unusable ||
+        here.scope == Scope::tearing_down)
+      continue;
+    if (parallel == 1 ? !idle : parallel > 0 && here.running >= parallel) continue;
+    const std::optional<size_t> test = first_runnable(index, suite);
+    if (!test) continue;
+    const std::tuple turn(parallel != 1, Turn{tests_[*test].attempts, tests_[*test].rank});
+    if (!best || turn < best_turn) best = Pick{suite, *test}, best_turn = turn;
+  }
+  return best;
+}
+
+void Engine::fill_slots(size_t index) {
+  Host& host = hosts_[index];
+  if (host.state != Host::State::ready || ending_ != Ending::no) return;
+  for (size_t slot = 0; slot < host.slots.size(); ++slot) {
+    if (host.slots[slot].use != Slot::Use::idle) continue;
+    const std::optional<Pick> next = pick(index);
+    if (!next) return;
+    SuiteOnHost& suite = host.suites[next->suite];
+    if (plan_.suites[next->suite].has_setup && suite.scope == Scope::none) {
+      suite.scope = Scope::setting_up;
+      suite.stop_at = plan_.test_timeout.count() > 0 ? now_ + plan_.test_timeout : Duration::max();
+      host.slots[slot] = Slot{Slot::Use::set_up, 0, next->suite};
+      actions_.push_back(action::SetUpSuite{index, next->suite});
+    } else {
+      start_batch(index, slot, *next);
+    }
+  }
+}
+
+void Engine::start_batch(size_t host, size_t slot, Pick pick) {
+  Test& test = tests_[pick.test];
+  pending_[pick.suite].erase(Turn{test.attempts, test.rank});
+  const BatchNumber number = ++last_batch_;
+  Batch& batch = batches_[number];
+  batch.host = host;
+  batch.slot = static_cast<int>(slot) + 1;
+  batch.tests = {pick.test};
+  batch.ended = {false};
+  hosts_[host].slots[slot] = Slot{Slot::Use::batch, number, pick.suite};
+  ++hosts_[host].suites[pick.suite].running;
+  actions_.push_back(action::StartBatch{
+      number, host, batch.slot, pick.suite, {plan_.tests[pick.test].id}, {test.attempts + 1}});
+}
+
+// When every slot is idle and every host is there, and yet tests are left, then none of them can
+// end before the deadline.
+void Engine::give_up_what_cannot_end_in_time() {
+  if (!plan_.deadline || ending_ != Ending::no || unfinished_ == 0 || !batches_.empty()) return;
+  for (const Host& host : hosts_) {
+    if (host.state == Host::State::starting || host.state == Host::State::backing_off) return;
+    for (const Slot& slot : host.slots) {
+      if (slot.use == Slot::Use::set_up) return;
+    }
+  }
+  end_run(Ending::stop_starting, {RunFinished::How::deadline, 0},
+          fmt::format("it was not expected to end before the run's deadline of {}",
+                      human_duration(*plan_.deadline)));
+}
+
+void Engine::tear_down_finished_suites() {
+  for (size_t suite = 0; suite < plan_.suites.size(); ++suite) {
+    if (!plan_.suites[suite].has_setup || unfinished_in_suite_[suite] > 0) continue;
+    for (size_t index = 0; index < hosts_.size(); ++index) {
+      SuiteOnHost& here = hosts_[index].suites[suite];
+      if (hosts_[index].state != Host::State::ready || here.scope != Scope::ready ||
+          here.running > 0)
+        continue;
+      here.scope = Scope::tearing_down;
+      here.stop_at = plan_.test_timeout.count() > 0 ? now_ + plan_.test_timeout : Duration::max();
+      actions_.push_back(action::TearDownSuite{index, suite});
+      if (ending_ == Ending::at_once)
+        actions_.push_back(action::StopScope{index, suite, Urgency::at_once});
+    }
+  }
+}
+
+void Engine::ask_to_be_woken() {
+  if (finished_) return;
+  Duration next = Duration::max();
+  for (const auto& [number, batch] : batches_)
+    next = std::min(next, batch.stop_at);
+  for (const Host& host : hosts_) {
+    if (host.state == Host::State::backing_off && ending_ == Ending::no)
+      next = std::min(next, host.start_at);
+    for (const SuiteOnHost& suite : host.suites)
+      next = std::min(next, suite.stop_at);
+  }
+  if (plan_.deadline && ending_ < Ending::in_order) next = std::min(next, *plan_.deadline);
+  if (next == wake_at_ || next == Duration::max()) return;
+  wake_at_ = next;
+  actions_.push_back(action::WakeAt{next});
+}
+
+}  // namespace ffci

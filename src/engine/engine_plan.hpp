@@ -1,0 +1,37 @@
+// EnginePlan: all that the engine knows before a run: what, where, and the rules.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/job_spec.hpp"
+#include "model/test_case.hpp"
+
+namespace ffci {
+
+struct HostPlan {
+  std::string name;
+  int slots = 1;
+};
+
+struct EnginePlan {
+  std::vector<TestCase> tests;  // as listed; each id once; each suite is in `suites`
+  std::vector<SuitePlan> suites;
+  std::vector<HostPlan> hosts;
+
+  Order order = Order::slowest_first;
+  std::uint64_t seed = 0;   // of the random order
+  Duration test_timeout{};  // for tests that name none, and for set-up and teardown; zero: no limit
+  std::optional<Duration> deadline;  // of the run, since it began
+  int retry_failures = 0;            // further attempts after bad ones
+  int retry_setups = 1;              // further attempts after the test's own set-up failed
+  int max_host_restarts = 3;         // further attempts after the host was lost under the test
+  int stop_after_failures = 0;       // 0: never
+  int host_starts = 4;               // starts of a host in a row that may fail before it is retired
+  Duration host_backoff = std::chrono::seconds(
+      1);  // before the second start in a row; doubles each time, up to a minute
+};
+
+}  // namespace ffci

@@ -1,0 +1,63 @@
+#include "engine/expectation.hpp"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <random>
+
+namespace ffci {
+namespace {
+
+Duration percentile_90(std::vector<Duration> known) {
+  if (known.empty()) return {};
+  const auto nearest_rank = static_cast<std::ptrdiff_t>((known.size() * 9 + 9) / 10 - 1);
+  std::nth_element(known.begin(), known.begin() + nearest_rank, known.end());
+  return known[static_cast<size_t>(nearest_rank)];
+}
+
+}  // namespace
+
+std::vector<Duration> expected_durations(const EnginePlan& plan) {
+  std::map<std::string, std::vector<Duration>> known_by_suite;
+  std::vector<Duration> known;
+  for (const TestCase& test : plan.tests) {
+    if (!test.expected) continue;
+    known_by_suite[test.id.suite].push_back(*test.expected);
+    known.push_back(*test.expected);
+  }
+  std::map<std::string, Duration> unknown_in_suite;
+  const Duration unknown = percentile_90(std::move(known));
+  for (auto& [suite, durations] : known_by_suite)
+    unknown_in_suite[suite] = percentile_90(std::move(durations));
+
+  std::vector<Duration> expected;
+  expected.reserve(plan.tests.size());
+  for (const TestCase& test : plan.tests) {
+    const auto suite = unknown_in_suite.find(test.id.suite);
+    expected.push_back(test.expected                     ? *test.expected
+                       : suite == unknown_in_suite.end() ? unknown
+                                                         : suite->second);
+  }
+  return expected;
+}
+
+std::vector<size_t> start_ranks(const EnginePlan& plan, const std::vector<Duration>& expected) {
+  std::vector<size_t> sequence(plan.tests.size());
+  std::iota(sequence.begin(), sequence.end(), size_t{0});
+  if (plan.order == Order::slowest_first) {
+    std::stable_sort(sequence.begin(), sequence.end(),
+                     [&](size_t a, size_t b) { return expected[a] > expected[b]; });
+  } else if (plan.order == Order::random) {
+    // Fisher-Yates by hand: std::shuffle may differ between standard libraries, and a seed must
+    // mean the same order everywhere.
+    std::mt19937_64 random(plan.seed);
+    for (size_t left = sequence.size(); left > 1; --left)
+      std::swap(sequence[left - 1], sequence[random() % left]);
+  }
+  std::vector<size_t> ranks(sequence.size());
+  for (size_t rank = 0; rank < sequence.size(); ++rank)
+    ranks[sequence[rank]] = rank;
+  return ranks;
+}
+
+}  // namespace ffci

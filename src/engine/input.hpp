@@ -1,0 +1,82 @@
+// What the engine is told: each input says what happened outside, and handle() is told when. Hosts,
+// suites and batches go by number: hosts and suites by their place in the EnginePlan, batches by
+// the number in action::StartBatch.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "model/run_event.hpp"
+
+namespace ffci {
+
+using BatchNumber = std::uint64_t;
+
+namespace input {
+
+// The first input of a run.
+struct Begin {
+  RunStarted header;
+};
+struct AcceptHost {
+  std::size_t host = 0;
+  HostReady facts;
+};
+// It could not be started, or it is gone. What ran there is lost with it.
+struct LoseHost {
+  std::size_t host = 0;
+  std::string why;
+};
+struct FinishSetUp {
+  std::size_t host = 0, suite = 0;
+  Duration took{};
+  std::optional<std::string> failure;
+};
+struct FinishTearDown {
+  std::size_t host = 0, suite = 0;
+  Duration took{};
+  std::optional<std::string> failure;
+};
+// Test number `test` of the batch has begun; its files go to `files`.
+struct BeginTest {
+  BatchNumber batch = 0;
+  std::size_t test = 0;
+  std::string files;
+};
+// It ended. The engine fills in the attempt's number, place and start.
+struct EndTest {
+  BatchNumber batch = 0;
+  std::size_t test = 0;
+  Attempt result;
+};
+// The batch's command is over; tests of it that did not end did not run.
+struct EndBatch {
+  BatchNumber batch = 0;
+  std::optional<std::string>
+      slot_unusable;  // something of it could not be killed: nothing more may run in that slot
+};
+// A host that was told to stop is down.
+struct FinishHost {
+  std::size_t host = 0;
+};
+// Nothing but time has passed.
+struct Tick {};
+// A signal asks to end the run: the first in good order, the second at once.
+struct Interrupt {
+  int signal = 0;
+};
+// Results can't be kept any more: end the run.
+struct Abandon {
+  std::string why;
+};
+
+}  // namespace input
+
+using Input = std::variant<input::Begin, input::AcceptHost, input::LoseHost, input::FinishSetUp,
+                           input::FinishTearDown, input::BeginTest, input::EndTest, input::EndBatch,
+                           input::FinishHost, input::Tick, input::Interrupt, input::Abandon>;
+
+}  // namespace ffci

@@ -1,0 +1,355 @@
+// The engine's rules, one claim each, told step by step. What must hold in every run is in
+// engine_simulation_test.cpp.
+#include "engine/engine.hpp"
+
+#include <doctest/doctest.h>
+
+#include <csignal>
+#include <string>
+#include <vector>
+
+#include "engine/expectation.hpp"
+
+using namespace ffci;
+using namespace std::chrono_literals;
+
+namespace {
+
+using Texts = std::vector<std::string>;
+
+// Drives an engine and keeps what it asked for, as short texts: "start t1 on a/1", "stop t1",
+// "finish t1 passed" …
+class Driver {
+ public:
+  explicit Driver(EnginePlan plan) : plan_(plan), engine_(std::move(plan)) { give(input::Begin{}); }
+
+  Texts at(Duration now) {
+    now_ = now;
+    return give(input::Tick{});
+  }
+  Texts up(size_t host) {
+    return give(input::AcceptHost{
+        host, HostReady{plan_.hosts[host].name, "", plan_.hosts[host].slots, "", "", ""}});
+  }
+  Texts lose(size_t host) { return give(input::LoseHost{host, "gone"}); }
+  Texts end(const std::string& test, Outcome outcome) {
+    const BatchNumber batch = batches_.at(test);
+    Attempt result;
+    result.outcome = std::move(outcome);
+    Texts asked = give(input::EndTest{batch, 0, result});
+    for (std::string& more : give(input::EndBatch{batch, {}}))
+      asked.push_back(std::move(more));
+    return asked;
+  }
+  Texts pass(const std::string& test) { return end(test, Passed{}); }
+  Texts fails(const std::string& test) { return end(test, Failed{"no", {}}); }
+  Texts give(const Input& input) {
+    Texts asked;
+    std::vector<BatchNumber> begun;
+    for (const Action& action : engine_.handle(now_, input)) {
+      if (const auto* start = std::get_if<action::StartBatch>(&action)) {
+        batches_[start->tests.front().name] = start->batch;
+        begun.push_back(start->batch);
+        asked.push_back("start " + start->tests.front().name + " on " +
+                        plan_.hosts[start->host].name + "/" + std::to_string(start->slot));
+      } else if (const auto* stop = std::get_if<action::StopBatch>(&action)) {
+        for (const auto& [name, number] : batches_) {
+          if (number == stop->batch)
+            asked.push_back((stop->urgency == Urgency::at_once ? "kill " : "stop ") + name);
+        }
+      } else if (const auto* set_up = std::get_if<action::SetUpSuite>(&action)) {
+        asked.push_back("set up " + plan_.suites[set_up->suite].name + " on " +
+                        plan_.hosts[set_up->host].name);
+      } else if (const auto* down = std::get_if<action::TearDownSuite>(&action)) {
+        asked.push_back("tear down " + plan_.suites[down->suite].name + " on " +
+                        plan_.hosts[down->host].name);
+      } else if (const auto* host = std::get_if<action::StartHost>(&action)) {
+        asked.push_back("boot " + plan_.hosts[host->host].name);
+      } else if (const auto* off = std::get_if<action::StopHost>(&action)) {
+        asked.push_back("halt " + plan_.hosts[off->host].name);
+      } else if (std::holds_alternative<action::Finish>(action)) {
+        asked.emplace_back("over");
+      } else if (const auto* record = std::get_if<action::Record>(&action)) {
+        events.push_back(record->event);
+      }
+    }
+    for (const BatchNumber batch : begun) {
+      for (std::string& more : give(input::BeginTest{batch, 0, "files"}))
+        asked.push_back(std::move(more));
+    }
+    return asked;
+  }
+
+  // How the attempts at a test ended, and why it did not run.
+  Texts outcomes(const std::string& test) const {
+    Texts texts;
+    for (const RunEvent& event : events) {
+      if (const auto* attempt = std::get_if<AttemptFinished>(&event.fact);
+          attempt != nullptr && attempt->test.name == test) {
+        texts.emplace_back(outcome_name(*attempt->result.outcome));
+      }
+      if (const auto* done = std::get_if<TestFinished>(&event.fact);
+          done != nullptr && done->test.name == test) {
+        texts.push_back(done->not_run ? "never ran: " + *done->not_run : "finished");
+      }
+    }
+    return texts;
+  }
+
+  std::vector<RunEvent> events;
+
+ private:
+  EnginePlan plan_;
+  Engine engine_;
+  Duration now_{};
+  std::map<std::string, BatchNumber> batches_;
+};
+
+TestCase test(const std::string& name, std::optional<Duration> expected = {},
+              std::optional<Duration> timeout = {}, const std::string& suite = "s") {
+  return {{suite, "", name, 1}, timeout, expected};
+}
+
+EnginePlan plan(std::vector<TestCase> tests, std::vector<HostPlan> hosts = {{"a", 1}}) {
+  EnginePlan made;
+  made.tests = std::move(tests);
+  made.suites = {{"s", false, 0}};
+  made.hosts = std::move(hosts);
+  made.test_timeout = 1min;
+  return made;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "the slowest test starts first, and an unknown one counts as its suite's 90th percentile") {
+  std::vector<TestCase> tests;
+  for (int i = 1; i <= 10; ++i)
+    tests.push_back(test("t" + std::to_string(i), std::chrono::seconds(i)));
+  tests.push_back(test("unknown"));
+  Driver driver(plan(tests));
+  CHECK(driver.up(0) == Texts{"start t10 on a/1"});
+  CHECK(driver.pass("t10") ==
+        Texts{"start t9 on a/1"});  // 9 s is the 90th percentile; equal ones stay as listed
+  CHECK(driver.pass("t9") == Texts{"start unknown on a/1"});
+  CHECK(driver.pass("unknown") == Texts{"start t8 on a/1"});
+}
+
+TEST_CASE("without any history the tests start as they were listed") {
+  Driver driver(plan({test("b"), test("a"), test("c")}, {{"a", 2}}));
+  CHECK(driver.up(0) == Texts{"start b on a/1", "start a on a/2"});
+}
+
+TEST_CASE("a seed means the same random order each time") {
+  EnginePlan random = plan({test("a"), test("b"), test("c"), test("d"), test("e")});
+  random.order = Order::random;
+  random.seed = 4;
+  const auto expected = expected_durations(random);
+  const auto ranks = start_ranks(random, expected);
+  CHECK(ranks == start_ranks(random, expected));
+  random.seed = 5;
+  CHECK(ranks != start_ranks(random, expected));
+}
+
+TEST_CASE(
+    "a failed test is tried again after everything else, and on another host where there is one") {
+  EnginePlan retrying = plan({test("bad"), test("x"), test("y"), test("z")}, {{"a", 1}, {"b", 1}});
+  retrying.retry_failures = 1;
+  Driver driver(retrying);
+  CHECK(driver.up(0) == Texts{"start bad on a/1"});
+  CHECK(driver.up(1) == Texts{"start x on b/1"});
+  CHECK(driver.fails("bad") == Texts{"start y on a/1"});
+  CHECK(driver.pass("y") == Texts{"start z on a/1"});
+  CHECK(driver.pass("z").empty());  // host a is where it failed
+  CHECK(driver.pass("x") == Texts{"start bad on b/1"});
+  driver.pass("bad");
+  CHECK(driver.outcomes("bad") == Texts{"failed", "passed", "finished"});
+}
+
+TEST_CASE("a failed test is tried again on the same host when the other one is gone") {
+  EnginePlan retrying = plan({test("bad"), test("x")}, {{"a", 1}, {"b", 1}});
+  retrying.retry_failures = 1;
+  retrying.host_starts = 1;
+  Driver driver(retrying);
+  driver.up(0);
+  driver.up(1);
+  CHECK(driver.fails("bad").empty());
+  CHECK(driver.lose(1) == Texts{"start x on a/1"});
+  CHECK(driver.pass("x") == Texts{"start bad on a/1"});
+}
+
+TEST_CASE(
+    "a lost host requeues its test, charges it, and comes back with back-off until it is retired") {
+  EnginePlan losing = plan({test("x")});
+  losing.max_host_restarts = 5;
+  losing.host_starts = 3;
+  losing.host_backoff = 2s;
+  Driver driver(losing);
+  CHECK(driver.up(0) == Texts{"start x on a/1"});
+  CHECK(driver.lose(0).empty());
+  CHECK(driver.at(1999ms).empty());
+  CHECK(driver.at(2s) == Texts{"boot a"});
+  CHECK(driver.lose(0).empty());
+  CHECK(driver.at(5999ms).empty());
+  CHECK(driver.at(6s) == Texts{"boot a"});
+  CHECK(driver.lose(0) == Texts{"over"});
+  CHECK(driver.outcomes("x") == Texts{"host_lost", "finished"});
+  CHECK(std::get<RunFinished>(driver.events.back().fact).how == RunFinished::How::no_hosts);
+}
+
+TEST_CASE("a test may lose only so many hosts") {
+  EnginePlan losing = plan({test("killer"), test("x")});
+  losing.max_host_restarts = 1;
+  Driver driver(losing);
+  driver.up(0);
+  driver.lose(0);
+  driver.at(10s);
+  CHECK(driver.up(0) == Texts{"start x on a/1"});
+  CHECK(driver.pass("x") == Texts{"start killer on a/1"});
+  driver.lose(0);
+  CHECK(driver.outcomes("killer") == Texts{"host_lost", "host_lost", "finished"});
+}
+
+TEST_CASE("a test that takes too long is stopped, and has timed out however it says it ended") {
+  Driver driver(plan({test("slow", {}, 10s), test("next")}));
+  driver.up(0);
+  CHECK(driver.at(9999ms).empty());
+  CHECK(driver.at(10s) == Texts{"stop slow"});
+  CHECK(driver.end("slow", NotRun{"stopped"}) == Texts{"start next on a/1"});
+  CHECK(driver.outcomes("slow") == Texts{"timed_out", "finished"});
+}
+
+TEST_CASE("a test that ended by itself just before it was stopped keeps its outcome") {
+  Driver driver(plan({test("slow", {}, 10s)}));
+  driver.up(0);
+  driver.at(10s);
+  driver.pass("slow");
+  CHECK(driver.outcomes("slow") == Texts{"passed", "finished"});
+}
+
+TEST_CASE("a test with a timeout of zero has no limit") {
+  Driver driver(plan({test("slow", {}, 0s)}));
+  driver.up(0);
+  CHECK(driver.at(100h).empty());
+}
+
+TEST_CASE("at the deadline what runs is stopped, and what waits never ran; both say why") {
+  EnginePlan limited = plan({test("x"), test("y")});
+  limited.deadline = 30s;
+  Driver driver(limited);
+  driver.up(0);
+  CHECK(driver.at(30s) == Texts{"stop x"});
+  CHECK(driver.end("x", NotRun{"stopped"}) == Texts{"halt a"});
+  CHECK(driver.give(input::FinishHost{0}) == Texts{"over"});
+  CHECK(driver.outcomes("x") == Texts{"not_run", "finished"});
+  CHECK(driver.outcomes("y") == Texts{"never ran: the run's deadline of 30.0s came first"});
+}
+
+TEST_CASE("a test that is not expected to end before the deadline leaves its turn to one that is") {
+  EnginePlan limited = plan({test("long", 60s), test("short", 5s)});
+  limited.deadline = 30s;
+  Driver driver(limited);
+  CHECK(driver.up(0) == Texts{"start short on a/1"});
+  CHECK(driver.pass("short") == Texts{"halt a"});
+  CHECK(driver.outcomes("long") ==
+        Texts{"never ran: it was not expected to end before the run's deadline of 30.0s"});
+}
+
+TEST_CASE("after N failed tests nothing more is started, and what runs may end") {
+  EnginePlan stopping = plan({test("bad"), test("x"), test("y")}, {{"a", 2}});
+  stopping.stop_after_failures = 1;
+  Driver driver(stopping);
+  driver.up(0);
+  CHECK(driver.fails("bad").empty());
+  CHECK(driver.outcomes("y") == Texts{"never ran: stopped after 1 failed test"});
+  CHECK(driver.pass("x") == Texts{"halt a"});
+  CHECK(driver.outcomes("x") == Texts{"passed", "finished"});
+}
+
+TEST_CASE("a first signal ends the run in good order, a second one at once") {
+  EnginePlan with_setup = plan({test("x"), test("y")});
+  with_setup.suites[0].has_setup = true;
+  Driver driver(with_setup);
+  CHECK(driver.up(0) == Texts{"set up s on a"});
+  CHECK(driver.give(input::FinishSetUp{0, 0, 1s, {}}) == Texts{"start x on a/1"});
+  CHECK(driver.give(input::Interrupt{SIGINT}) == Texts{"stop x"});
+  CHECK(driver.give(input::Interrupt{SIGINT}) == Texts{"kill x"});
+  driver.end("x", NotRun{"stopped"});
+  CHECK(driver.outcomes("x") == Texts{"not_run", "finished"});
+  CHECK(driver.outcomes("y") == Texts{"never ran: interrupted by SIGINT"});
+}
+
+TEST_CASE(
+    "a suite is set up once on each host before its first test there, and torn down after its "
+    "last") {
+  EnginePlan with_setup = plan({test("x"), test("y", {}, {}, "other")}, {{"a", 2}});
+  with_setup.suites = {{"s", true, 0}, {"other", false, 0}};
+  Driver driver(with_setup);
+  CHECK(driver.up(0) == Texts{"set up s on a", "start y on a/2"});
+  CHECK(driver.give(input::FinishSetUp{0, 0, 1s, {}}) == Texts{"start x on a/1"});
+  CHECK(driver.pass("x") == Texts{"tear down s on a"});
+  CHECK(driver.pass("y").empty());
+  CHECK(driver.give(input::FinishTearDown{0, 0, 1s, {}}) == Texts{"halt a"});
+}
+
+TEST_CASE(
+    "when a suite's set-up fails its tests are errors with the reason, once no host is left to "
+    "try") {
+  EnginePlan with_setup = plan({test("x"), test("y")}, {{"a", 1}, {"b", 1}});
+  with_setup.suites[0].has_setup = true;
+  Driver driver(with_setup);
+  driver.up(0);
+  driver.up(1);
+  CHECK(driver.give(input::FinishSetUp{0, 0, 1s, "exit status 1"}).empty());
+  CHECK(driver.outcomes("x").empty());
+  CHECK(driver.give(input::FinishSetUp{1, 0, 1s, "exit status 1"}) == Texts{"halt a", "halt b"});
+  CHECK(driver.outcomes("x") == Texts{"setup_failed", "finished"});
+  CHECK(driver.outcomes("y") == Texts{"setup_failed", "finished"});
+}
+
+TEST_CASE("a suite that may run only so many at once leaves its slots to others") {
+  EnginePlan limited = plan({test("x"), test("y"), test("z", {}, {}, "other")}, {{"a", 4}});
+  limited.suites = {{"s", false, 1}, {"other", false, 0}};
+  Driver alone(limited);
+  CHECK(alone.up(0) == Texts{"start x on a/1"});
+  CHECK(alone.pass("x") == Texts{"start y on a/1"});
+  CHECK(alone.pass("y") == Texts{"start z on a/1"});
+
+  limited.suites[0].parallel = 2;
+  limited.tests.push_back(test("w"));
+  Driver two(limited);
+  CHECK(two.up(0) == Texts{"start x on a/1", "start y on a/2", "start z on a/3"});
+}
+
+TEST_CASE(
+    "a slot with something in it that can't be killed is not used again, and the run goes on in "
+    "the others") {
+  Driver driver(plan({test("stuck"), test("x"), test("y")}, {{"a", 2}}));
+  driver.up(0);
+  driver.give(input::EndTest{1, 0, [] {
+                               Attempt attempt;
+                               attempt.outcome = NotRun{"stopped"};
+                               return attempt;
+                             }()});
+  CHECK(driver.give(input::EndBatch{1, "still there"}).empty());
+  CHECK(driver.pass("x") == Texts{"start y on a/2"});
+}
+
+TEST_CASE("a job without tests or without hosts ends at once") {
+  Driver no_tests(plan({}));
+  CHECK(no_tests.up(0).empty());
+  Driver no_hosts(plan({test("x")}, {}));
+  CHECK(no_hosts.outcomes("x") == Texts{"never ran: the job has no host"});
+  CHECK(std::get<RunFinished>(no_hosts.events.back().fact).how == RunFinished::How::no_hosts);
+}
+
+TEST_CASE("inputs about batches and hosts that are gone change nothing") {
+  Driver driver(plan({test("x"), test("y")}));
+  driver.up(0);
+  CHECK(driver.up(0).empty());
+  CHECK(driver.give(input::EndBatch{99, {}}).empty());
+  CHECK(driver.give(input::BeginTest{99, 0, ""}).empty());
+  CHECK(driver.give(input::FinishSetUp{0, 0, 1s, {}}).empty());
+  CHECK(driver.give(input::FinishHost{0}).empty());
+  CHECK(driver.pass("x") == Texts{"start y on a/1"});
+}

@@ -1,0 +1,21 @@
+// A world for the engine in virtual time, drawn from a seed: hosts that come, go and come back,
+// tests that pass, fail, hang or take their host with them, set-ups that fail, signals, deadlines.
+// It does what the engine asks, answers when it likes, and checks after each step what must hold
+// whatever happens.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace ffci::test {
+
+struct SimulationResult {
+  std::vector<std::string> broken;  // claims that did not hold; empty: all is well
+  std::string log;                  // of everything, for the one who has to find out why
+  std::uint64_t tests = 0, attempts = 0, hosts_lost = 0;
+};
+
+[[nodiscard]] SimulationResult simulate(std::uint64_t seed);
+
+}  // namespace ffci::test
