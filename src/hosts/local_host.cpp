@@ -1,0 +1,290 @@
+#include "hosts/local_host.hpp"
+
+#include <fmt/format.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <fstream>
+#include <map>
+
+#include "base/fd.hpp"
+#include "hosts/supervised_process.hpp"
+#include "hosts/temporary_directories.hpp"
+
+namespace ffci {
+namespace {
+
+namespace asio = boost::asio;
+
+// The supervisor's pid 1 and what the kernel starts with; pids below this are not given out again
+// (RESERVED_PIDS in kernel/pid.c).
+constexpr long first_free_pid = 301;
+
+long greatest_pid() {
+  long most = 32768;
+  std::ifstream("/proc/sys/kernel/pid_max") >> most;
+  return most;
+}
+
+class LocalHost final : public Host {
+ public:
+  LocalHost(asio::io_context& loop, const LocalHostOptions& options)
+      : loop_(loop), options_(options), temporary_(loop) {}
+
+  void start(HostObserver& observer) override {
+    observer_ = &observer;
+    if (const auto opened = temporary_.open(); !opened) {
+      asio::post(loop_, [this, why = opened.error().message] { observer_->on_lost(why); });
+      return;
+    }
+    if (::geteuid() != 0) {
+      be_ready(Isolation::subreaper, "process groups (not root: no private namespaces)");
+    } else {
+      try_namespaces();
+    }
+  }
+
+  void set_up(size_t suite, const Command& command, ScopeObserver& observer) override {
+    Scope& scope = scopes_[suite];
+    scope = Scope{};
+    scope.observer = &observer;
+    scope.has_teardown = !command.teardown.empty();
+    SupervisedOptions options = supervised_options(0);
+    options.hold = true;
+    SupervisedProcess::Callbacks callbacks;
+    callbacks.on_output = [this, suite](Stream stream, std::string_view bytes) {
+      scopes_[suite].observer->on_scope_output(suite, stream, bytes);
+    };
+    callbacks.on_set_up = [this, suite](ExitStatus status) { on_scope_set_up(suite, status); };
+    callbacks.on_end = [this, suite](const CommandEnd& end,
+                                     const std::optional<std::string>& unkillable,
+                                     const std::optional<std::string>& trouble) {
+      on_scope_end(suite, end, unkillable ? unkillable : trouble);
+    };
+    Command held = command;
+    if (held.setup.empty()) held.setup = ":";  // so that its end is told
+    auto started = start_process(held, options, std::move(callbacks), scope.directory);
+    if (started) {
+      scope.process = std::move(*started);
+      return;
+    }
+    asio::post(loop_,
+               [this, suite, why = started.error().message] { on_scope_end(suite, {}, why); });
+  }
+
+  void tear_down(size_t suite) override {
+    Scope& scope = scopes_[suite];
+    scope.tearing_down = true;
+    if (scope.process) {
+      scope.process->stop(Urgency::in_order);
+    } else {
+      // Its supervisor died on its own, and took what the set-up had started with it.
+      asio::post(loop_, [this, suite] {
+        scopes_[suite].observer->on_torn_down(suite, "what the set-up left was gone before it");
+      });
+    }
+  }
+
+  void stop_scope(size_t suite, Urgency urgency) override {
+    const auto found = scopes_.find(suite);
+    if (found != scopes_.end() && found->second.process) found->second.process->stop(urgency);
+  }
+
+  void run(std::uint64_t number, int slot, size_t suite, const Command& command,
+           CommandObserver& observer) override {
+    Running& running = running_[number];
+    SupervisedOptions options = supervised_options(slot);
+    const auto scope = scopes_.find(suite);
+    if (scope != scopes_.end()) options.scope_mounts = scope->second.mounts.get();
+    SupervisedProcess::Callbacks callbacks;
+    callbacks.on_output = [&observer](Stream stream, std::string_view bytes) {
+      observer.on_output(stream, bytes);
+    };
+    callbacks.on_end = [this, number, &observer](const CommandEnd& end,
+                                                 const std::optional<std::string>& unkillable,
+                                                 const std::optional<std::string>& trouble) {
+      if (trouble) observer.on_output(Stream::standard_error, fmt::format("ff-ci: {}\n", *trouble));
+      on_command_end(number, observer, end, unkillable);
+    };
+    auto started = start_process(command, options, std::move(callbacks), running.directory);
+    if (started) {
+      running.process = std::move(*started);
+      return;
+    }
+    asio::post(loop_, [this, number, &observer, why = started.error().message] {
+      observer.on_output(Stream::standard_error, fmt::format("ff-ci: {}\n", why));
+      on_command_end(number, observer, {}, {});
+    });
+  }
+
+  void stop_command(std::uint64_t number, Urgency urgency) override {
+    const auto found = running_.find(number);
+    if (found != running_.end() && found->second.process) found->second.process->stop(urgency);
+  }
+
+  void stop(Urgency urgency) override {
+    stopping_ = true;
+    for (auto& [number, running] : running_) {
+      if (running.process) running.process->stop(urgency);
+    }
+    for (auto& [suite, scope] : scopes_) {
+      if (scope.process) scope.process->stop(urgency);
+    }
+    asio::post(loop_, [this] { be_down_when_idle(); });
+  }
+
+ private:
+  struct Running {
+    std::unique_ptr<SupervisedProcess> process;
+    std::string directory;
+  };
+  struct Scope {
+    ScopeObserver* observer = nullptr;
+    std::unique_ptr<SupervisedProcess> process;
+    std::string directory;
+    Fd mounts;
+    bool has_teardown = false;
+    bool told_set_up = false;
+    bool tearing_down = false;
+  };
+
+  // Whether this system lets us make the namespaces is found out by making them.
+  void try_namespaces() {
+    SupervisedProcess::Callbacks callbacks;
+    callbacks.on_end = [this](const CommandEnd& end, const std::optional<std::string>&,
+                              const std::optional<std::string>& trouble) {
+      if (end.command && end.command->success()) {
+        be_ready(Isolation::namespaces, "private pid and mount namespaces");
+      } else {
+        be_ready(Isolation::subreaper,
+                 fmt::format("process groups (no private namespaces: {})",
+                             trouble.value_or("the system does not allow them")));
+      }
+      asio::post(loop_, [this] { probe_.reset(); });
+    };
+    Command probe;
+    probe.command = "exit 0";
+    SupervisedOptions options;
+    options.isolation = Isolation::namespaces;
+    auto started = SupervisedProcess::start(loop_, probe, options, std::move(callbacks));
+    if (started) {
+      probe_ = std::move(*started);
+    } else {
+      be_ready(Isolation::subreaper,
+               fmt::format("process groups (no private namespaces: {})", started.error().message));
+    }
+  }
+
+  void be_ready(Isolation isolation, std::string description) {
+    isolation_ = isolation;
+    HostReady facts{"local", "local", options_.slots, {}, {}, std::move(description)};
+    utsname system{};
+    if (::uname(&system) == 0) facts.kernel = system.release, facts.arch = system.machine;
+    asio::post(loop_, [this, facts] {
+      if (!stopping_) observer_->on_up(facts);
+    });
+  }
+
+  SupervisedOptions supervised_options(int slot) {
+    SupervisedOptions options;
+    options.isolation = isolation_;
+    options.kill_after = options_.kill_after;
+    options.teardown_limit = teardown_limit;
+    // Each slot has a range of pids of its own, and goes through it, so that /tmp/$$ of two
+    // commands is not the same file.
+    static const long most = greatest_pid();
+    const long range = (most - first_free_pid) / (options_.slots + 1);
+    options.first_pid =
+        first_free_pid + slot * range +
+        static_cast<long>(++started_ * 64 % static_cast<unsigned long>(range / 2 + 1));
+    return options;
+  }
+
+  Result<std::unique_ptr<SupervisedProcess>> start_process(Command command,
+                                                           const SupervisedOptions& options,
+                                                           SupervisedProcess::Callbacks callbacks,
+                                                           std::string& directory) {
+    auto made = temporary_.make();
+    if (!made) return tl::unexpected(made.error());
+    directory = *made;
+    command.environment.emplace_back("TMPDIR", directory);
+    return SupervisedProcess::start(loop_, command, options, std::move(callbacks));
+  }
+
+  void on_command_end(std::uint64_t number, CommandObserver& observer, const CommandEnd& end,
+                      const std::optional<std::string>& unkillable) {
+    // The process may be on the stack: it goes with the next turn of the loop.
+    const auto running = running_.extract(number);
+    if (!running.empty()) {
+      asio::post(
+          loop_,
+          [process = std::shared_ptr<SupervisedProcess>(std::move(running.mapped().process))] {});
+      if (!unkillable && !running.mapped().directory.empty())
+        temporary_.remove(running.mapped().directory);
+    }
+    observer.on_end(end, unkillable);
+    if (stopping_) be_down_when_idle();
+  }
+
+  void on_scope_set_up(size_t suite, ExitStatus status) {
+    Scope& scope = scopes_[suite];
+    if (!status.success()) return;  // it tears down and ends; then the failure is told
+    scope.told_set_up = true;
+    if (isolation_ == Isolation::namespaces)
+      scope.mounts.reset(scope.process->open_mount_namespace());
+    scope.observer->on_set_up(suite, {});
+  }
+
+  void on_scope_end(size_t suite, const CommandEnd& end,
+                    const std::optional<std::string>& trouble) {
+    Scope& scope = scopes_[suite];
+    ScopeObserver& observer = *scope.observer;
+    if (scope.process)
+      asio::post(loop_,
+                 [process = std::shared_ptr<SupervisedProcess>(std::move(scope.process))] {});
+    if (!scope.directory.empty()) temporary_.remove(scope.directory);
+    scope.mounts.reset();
+
+    std::optional<std::string> failure = trouble;
+    if (!scope.told_set_up) {
+      if (!failure && end.setup && !end.setup->success()) failure = describe(*end.setup);
+      if (end.stopped) failure = "it was stopped" + (failure ? ": " + *failure : std::string());
+      observer.on_set_up(suite, failure.value_or("its end was not reported"));
+    } else {
+      if (!failure && end.teardown && !end.teardown->success()) failure = describe(*end.teardown);
+      if (!failure && scope.has_teardown && !end.teardown) failure = "it did not run to its end";
+      if (scope.tearing_down) observer.on_torn_down(suite, failure);
+    }
+    if (stopping_) be_down_when_idle();
+  }
+
+  void be_down_when_idle() {
+    for (const auto& [suite, scope] : scopes_) {
+      if (scope.process) return;
+    }
+    if (!running_.empty() || std::exchange(down_, true)) return;
+    observer_->on_down();
+  }
+
+  asio::io_context& loop_;
+  LocalHostOptions options_;
+  TemporaryDirectories temporary_;
+  HostObserver* observer_ = nullptr;
+  Isolation isolation_ = Isolation::subreaper;
+  std::unique_ptr<SupervisedProcess> probe_;
+  std::map<std::uint64_t, Running> running_;
+  std::map<size_t, Scope> scopes_;
+  unsigned long started_ = 0;
+  bool stopping_ = false;
+  bool down_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Host> make_local_host(asio::io_context& loop, const LocalHostOptions& options) {
+  return std::make_unique<LocalHost>(loop, options);
+}
+
+}  // namespace ffci

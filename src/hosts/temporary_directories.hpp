@@ -1,0 +1,36 @@
+// One temporary directory per command, below one of ff-ci's own in $TMPDIR or /tmp. What a command
+// leaves there is removed after it, by a process beside the loop; the rest when this object goes.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "base/result.hpp"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace ffci {
+
+class TemporaryDirectories {
+ public:
+  explicit TemporaryDirectories(boost::asio::io_context& loop) : loop_(loop) {}
+  ~TemporaryDirectories();
+  TemporaryDirectories(const TemporaryDirectories&) = delete;
+  TemporaryDirectories& operator=(const TemporaryDirectories&) = delete;
+
+  // Error (io): the directory that holds the others can't be made.
+  [[nodiscard]] Result<void> open();
+  // Error (io): it can't be made.
+  [[nodiscard]] Result<std::string> make();
+  void remove(const std::string& directory);
+
+ private:
+  boost::asio::io_context& loop_;
+  std::string base_;
+  unsigned long made_ = 0;
+};
+
+}  // namespace ffci
