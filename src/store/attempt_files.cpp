@@ -1,0 +1,101 @@
+#include "store/attempt_files.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "base/file.hpp"
+#include "base/text.hpp"
+
+namespace ffci {
+
+Result<void> OutputFile::write(std::string_view bytes) {
+  if (bytes.empty()) return {};
+  if (!fd_) fd_.reset(::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  const int error = fd_ ? write_all(fd_.get(), bytes) : errno;
+  if (error != 0)
+    return fail(ErrorKind::io,
+                fmt::format("cannot write {}: {}", path_.string(), std::strerror(error)));
+  return {};
+}
+
+Result<void> OutputFile::append(std::string_view bytes) {
+  const std::string_view kept =
+      limit_ == 0 ? bytes
+                  : bytes.substr(0, std::min<std::uint64_t>(bytes.size(), limit_ - written_));
+  bytes_ += bytes.size();
+  written_ += kept.size();
+
+  const std::string_view to_head = bytes.substr(0, head_bytes - head_.size());
+  head_ += to_head;
+  tail_ += bytes.substr(to_head.size())
+               .substr(bytes.size() - to_head.size() > tail_bytes
+                           ? bytes.size() - to_head.size() - tail_bytes
+                           : 0);
+  if (tail_.size() > 2 * tail_bytes) tail_.erase(0, tail_.size() - tail_bytes);
+  return write(kept);
+}
+
+Result<void> OutputFile::close() {
+  Result<void> closed;
+  if (written_ < bytes_) {
+    const std::uint64_t cut = bytes_ - written_;
+    const auto last = static_cast<size_t>(std::min<std::uint64_t>({cut, tail_.size(), tail_bytes}));
+    closed = write(fmt::format(
+        "\n[ff-ci: {} bytes were cut here, at the output limit of {} bytes; the last {} follow]\n",
+        cut - last, limit_, last));
+    if (closed) closed = write(std::string_view(tail_).substr(tail_.size() - last));
+  }
+  fd_.reset();
+  return closed;
+}
+
+OutputExcerpt OutputFile::excerpt() const {
+  OutputExcerpt excerpt;
+  excerpt.bytes = bytes_;
+  const std::string_view tail =
+      std::string_view(tail_).substr(tail_.size() > tail_bytes ? tail_.size() - tail_bytes : 0);
+  excerpt.between = bytes_ - head_.size() - tail.size();
+  // Where the two meet they are one text: a character may lie across.
+  if (excerpt.between == 0) {
+    excerpt.head = to_utf8(head_ + std::string(tail));
+  } else {
+    excerpt.head = to_utf8(head_);
+    excerpt.tail = to_utf8(tail);
+  }
+  if (written_ < bytes_)
+    excerpt.cut_bytes = bytes_ - written_ - std::min<std::uint64_t>(bytes_ - written_, tail.size());
+  return excerpt;
+}
+
+Result<AttemptFiles> AttemptFiles::create(const std::filesystem::path& folder,
+                                          std::uint64_t limit) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error)
+    return fail(ErrorKind::io, fmt::format("cannot make {}: {}", folder.string(), error.message()));
+  return AttemptFiles(folder, limit);
+}
+
+Result<void> AttemptFiles::append(Stream stream, std::string_view bytes) {
+  return (stream == Stream::standard_output ? output_ : error_).append(bytes);
+}
+
+Result<void> AttemptFiles::close(Attempt& attempt) {
+  const Result<void> output = output_.close();
+  const Result<void> error = error_.close();
+  attempt.standard_output = output_.excerpt();
+  attempt.standard_error = error_.excerpt();
+  if (attempt.outcome && std::holds_alternative<Passed>(*attempt.outcome)) {
+    for (OutputExcerpt* excerpt : {&attempt.standard_output, &attempt.standard_error}) {
+      excerpt->head.clear(), excerpt->tail.clear();
+      excerpt->between = excerpt->bytes;
+    }
+  }
+  return output ? error : output;
+}
+
+}  // namespace ffci

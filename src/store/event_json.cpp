@@ -1,0 +1,313 @@
+#include "store/event_json.hpp"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/text.hpp"
+
+namespace ffci {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json seconds(Duration d) {
+  return to_seconds(d);
+}
+
+Duration duration(const Json& json) {
+  return from_seconds(json.get<double>());
+}
+
+template <class T>
+Json optional_json(const std::optional<T>& value) {
+  return value ? Json(*value) : Json();
+}
+
+std::optional<std::string> optional_text(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  if (found == json.end() || found->is_null()) return std::nullopt;
+  return found->get<std::string>();
+}
+
+std::string text(const Json& json, const char* key) {
+  return json.value(key, std::string());
+}
+
+Json test_json(const TestId& id) {
+  Json json{{"suite", id.suite}, {"name", id.name}};
+  if (!id.configuration.empty()) json["configuration"] = id.configuration;
+  if (id.iteration != 1) json["iteration"] = id.iteration;
+  return json;
+}
+
+TestId test_from(const Json& json) {
+  return {json.at("suite").get<std::string>(), text(json, "configuration"),
+          json.at("name").get<std::string>(), json.value("iteration", 1)};
+}
+
+// Outcomes.
+
+Json exit_json(const ExitStatus& status) {
+  return status.kind == ExitStatus::Kind::exited ? Json{{"status", status.value}}
+                                                 : Json{{"signal", status.value}};
+}
+
+ExitStatus exit_from(const Json& json) {
+  if (json.contains("signal")) return {ExitStatus::Kind::signaled, json.at("signal").get<int>()};
+  return {ExitStatus::Kind::exited, json.at("status").get<int>()};
+}
+
+Json outcome_json(const Outcome& outcome) {
+  Json json{{"outcome", outcome_name(outcome)}};
+  if (const std::string why = reason_of(outcome); !why.empty()) json["reason"] = why;
+  if (const auto* failed = std::get_if<Failed>(&outcome); failed != nullptr && failed->exit)
+    json["exit"] = exit_json(*failed->exit);
+  if (const auto* timed_out = std::get_if<TimedOut>(&outcome))
+    json["limit_seconds"] = seconds(timed_out->limit);
+  if (const auto* crashed = std::get_if<Crashed>(&outcome)) json["signature"] = crashed->signature;
+  return json;
+}
+
+Outcome outcome_from(const Json& json) {
+  const auto name = json.at("outcome").get<std::string>();
+  const std::string why = text(json, "reason");
+  if (name == "passed") return Passed{};
+  if (name == "failed") {
+    std::optional<ExitStatus> exit;
+    if (json.contains("exit")) exit = exit_from(json.at("exit"));
+    return Failed{why, exit};
+  }
+  if (name == "skipped") return Skipped{why};
+  if (name == "timed_out") return TimedOut{duration(json.at("limit_seconds"))};
+  if (name == "crashed") return Crashed{why, text(json, "signature")};
+  if (name == "host_lost") return HostLost{why};
+  if (name == "setup_failed") return SetupFailed{why};
+  if (name == "not_run") return NotRun{why};
+  throw std::invalid_argument(fmt::format("unknown outcome '{}'", name));
+}
+
+// Attempts.
+
+Json subtest_json(const Subtest& subtest) {
+  Json json{{"name", subtest.name}, {"status", subtest_status_name(subtest.status)}};
+  if (!subtest.reason.empty()) json["reason"] = subtest.reason;
+  return json;
+}
+
+Subtest subtest_from(const Json& json) {
+  const auto name = json.at("status").get<std::string>();
+  for (const auto status : {Subtest::Status::passed, Subtest::Status::failed,
+                            Subtest::Status::skipped, Subtest::Status::expected_failure}) {
+    if (subtest_status_name(status) == name)
+      return {json.at("name").get<std::string>(), status, text(json, "reason")};
+  }
+  throw std::invalid_argument(fmt::format("unknown subtest status '{}'", name));
+}
+
+Json excerpt_json(const OutputExcerpt& excerpt) {
+  Json json{{"bytes", excerpt.bytes}};
+  if (excerpt.cut_bytes > 0) json["cut_bytes"] = excerpt.cut_bytes;
+  if (!excerpt.head.empty()) json["head"] = excerpt.head;
+  if (excerpt.between > 0) json["between"] = excerpt.between;
+  if (!excerpt.tail.empty()) json["tail"] = excerpt.tail;
+  return json;
+}
+
+OutputExcerpt excerpt_from(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  if (found == json.end()) return {};
+  return {found->at("bytes").get<std::uint64_t>(), found->value("cut_bytes", std::uint64_t{0}),
+          text(*found, "head"), text(*found, "tail"), found->value("between", std::uint64_t{0})};
+}
+
+Json attempt_json(const Attempt& attempt) {
+  Json json{{"number", attempt.number},
+            {"host", attempt.host},
+            {"slot", attempt.slot},
+            {"started_seconds", seconds(attempt.started)},
+            {"duration_seconds", seconds(attempt.duration)}};
+  if (attempt.outcome) json.update(outcome_json(*attempt.outcome));
+  for (const Subtest& subtest : attempt.subtests)
+    json["subtests"].push_back(subtest_json(subtest));
+  if (attempt.subtests_dropped > 0) json["subtests_dropped"] = attempt.subtests_dropped;
+  if (attempt.standard_output.bytes > 0) json["stdout"] = excerpt_json(attempt.standard_output);
+  if (attempt.standard_error.bytes > 0) json["stderr"] = excerpt_json(attempt.standard_error);
+  if (!attempt.teardown_problem.empty()) json["teardown_problem"] = attempt.teardown_problem;
+  if (!attempt.files.empty()) json["files"] = attempt.files;
+  return json;
+}
+
+Attempt attempt_from(const Json& json) {
+  Attempt attempt;
+  attempt.number = json.at("number").get<int>();
+  attempt.host = text(json, "host");
+  attempt.slot = json.value("slot", 0);
+  attempt.started = duration(json.at("started_seconds"));
+  attempt.duration = duration(json.at("duration_seconds"));
+  attempt.outcome = outcome_from(json);
+  for (const Json& subtest : json.value("subtests", Json::array()))
+    attempt.subtests.push_back(subtest_from(subtest));
+  attempt.subtests_dropped = json.value("subtests_dropped", std::uint64_t{0});
+  attempt.standard_output = excerpt_from(json, "stdout");
+  attempt.standard_error = excerpt_from(json, "stderr");
+  attempt.teardown_problem = text(json, "teardown_problem");
+  attempt.files = text(json, "files");
+  return attempt;
+}
+
+constexpr std::pair<RunFinished::How, std::string_view> hows[] = {
+    {RunFinished::How::completed, "completed"},
+    {RunFinished::How::deadline, "deadline"},
+    {RunFinished::How::stopped_after_failures, "stopped_after_failures"},
+    {RunFinished::How::no_hosts, "no_hosts"},
+    {RunFinished::How::interrupted, "interrupted"},
+    {RunFinished::How::results_unwritable, "results_unwritable"},
+};
+
+// One function a fact, in each direction; the name of the event stands beside the reader in the
+// table below.
+struct Writer {
+  Json operator()(const RunStarted& f) const {
+    return {
+        {"event", "run_started"}, {"version", journal_version},      {"run_id", f.run_id},
+        {"job", f.job},           {"ff_ci_version", f.tool_version}, {"at", rfc3339(f.at)},
+        {"seed", f.seed},         {"results", f.results_path},       {"durations", f.durations}};
+  }
+  Json operator()(const TestSelected& f) const {
+    Json json{{"event", "test_selected"}, {"test", test_json(f.test)}};
+    if (f.expected) json["expected_seconds"] = seconds(*f.expected);
+    return json;
+  }
+  Json operator()(const HostReady& f) const {
+    return {{"event", "host_ready"},   {"host", f.host},     {"kind", f.kind},
+            {"slots", f.slots},        {"kernel", f.kernel}, {"arch", f.arch},
+            {"isolation", f.isolation}};
+  }
+  Json operator()(const HostLostFact& f) const {
+    return {{"event", "host_lost"}, {"host", f.host}, {"reason", f.why}};
+  }
+  Json operator()(const HostRetired& f) const {
+    return {{"event", "host_retired"}, {"host", f.host}, {"reason", f.why}};
+  }
+  Json operator()(const SlotRetired& f) const {
+    return {{"event", "slot_retired"}, {"host", f.host}, {"slot", f.slot}, {"reason", f.why}};
+  }
+  Json operator()(const SuiteSetUp& f) const {
+    return {{"event", "suite_set_up"},
+            {"host", f.host},
+            {"suite", f.suite},
+            {"duration_seconds", seconds(f.duration)},
+            {"failure", optional_json(f.failure)}};
+  }
+  Json operator()(const SuiteTornDown& f) const {
+    return {{"event", "suite_torn_down"},
+            {"host", f.host},
+            {"suite", f.suite},
+            {"duration_seconds", seconds(f.duration)},
+            {"failure", optional_json(f.failure)}};
+  }
+  Json operator()(const AttemptStarted& f) const {
+    return {{"event", "attempt_started"},
+            {"test", test_json(f.test)},
+            {"attempt", f.attempt},
+            {"host", f.host},
+            {"slot", f.slot},
+            {"files", f.files}};
+  }
+  Json operator()(const AttemptFinished& f) const {
+    return {{"event", "attempt_finished"},
+            {"test", test_json(f.test)},
+            {"result", attempt_json(f.result)}};
+  }
+  Json operator()(const TestFinished& f) const {
+    Json json{{"event", "test_finished"}, {"test", test_json(f.test)}};
+    if (f.not_run) json["not_run"] = *f.not_run;
+    return json;
+  }
+  Json operator()(const RunStopping& f) const {
+    return {{"event", "run_stopping"}, {"reason", f.why}};
+  }
+  Json operator()(const RunFinished& f) const {
+    Json json{{"event", "run_finished"}};
+    for (const auto& [how, name] : hows) {
+      if (how == f.how) json["how"] = name;
+    }
+    if (f.signal != 0) json["signal"] = f.signal;
+    return json;
+  }
+};
+
+using Fact = decltype(RunEvent::fact);
+
+Fact fact_from(const std::string& event, const Json& j) {
+  if (event == "run_started") {
+    if (const int version = j.at("version").get<int>(); version != journal_version) {
+      throw std::invalid_argument(
+          fmt::format("journal version {} is not known to this ff-ci", version));
+    }
+    const auto at = parse_rfc3339(j.at("at").get<std::string>());
+    if (!at) throw std::invalid_argument("'at' is not a time");
+    return RunStarted{
+        j.at("run_id").get<std::string>(), text(j, "job"),     text(j, "ff_ci_version"), *at,
+        j.value("seed", std::uint64_t{0}), text(j, "results"), text(j, "durations")};
+  }
+  if (event == "test_selected") {
+    TestSelected selected{test_from(j.at("test")), {}};
+    if (j.contains("expected_seconds")) selected.expected = duration(j.at("expected_seconds"));
+    return selected;
+  }
+  if (event == "host_ready") {
+    return HostReady{text(j, "host"),   text(j, "kind"), j.value("slots", 1),
+                     text(j, "kernel"), text(j, "arch"), text(j, "isolation")};
+  }
+  if (event == "host_lost") return HostLostFact{text(j, "host"), text(j, "reason")};
+  if (event == "host_retired") return HostRetired{text(j, "host"), text(j, "reason")};
+  if (event == "slot_retired")
+    return SlotRetired{text(j, "host"), j.value("slot", 1), text(j, "reason")};
+  if (event == "suite_set_up") {
+    return SuiteSetUp{text(j, "host"), text(j, "suite"), duration(j.at("duration_seconds")),
+                      optional_text(j, "failure")};
+  }
+  if (event == "suite_torn_down") {
+    return SuiteTornDown{text(j, "host"), text(j, "suite"), duration(j.at("duration_seconds")),
+                         optional_text(j, "failure")};
+  }
+  if (event == "attempt_started") {
+    return AttemptStarted{test_from(j.at("test")), j.at("attempt").get<int>(), text(j, "host"),
+                          j.value("slot", 0), text(j, "files")};
+  }
+  if (event == "attempt_finished")
+    return AttemptFinished{test_from(j.at("test")), attempt_from(j.at("result"))};
+  if (event == "test_finished")
+    return TestFinished{test_from(j.at("test")), optional_text(j, "not_run")};
+  if (event == "run_stopping") return RunStopping{text(j, "reason")};
+  if (event == "run_finished") {
+    const std::string name = text(j, "how");
+    for (const auto& [how, known] : hows) {
+      if (known == name) return RunFinished{how, j.value("signal", 0)};
+    }
+    throw std::invalid_argument(fmt::format("unknown end of a run '{}'", name));
+  }
+  throw std::invalid_argument(fmt::format("unknown event '{}'", event));
+}
+
+}  // namespace
+
+std::string event_to_json(const RunEvent& event) {
+  Json json{{"sequence", event.sequence}, {"time", seconds(event.time)}};
+  json.update(std::visit(Writer{}, event.fact));
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Result<RunEvent> event_from_json(std::string_view line) {
+  try {
+    const Json json = Json::parse(line);
+    return RunEvent{json.at("sequence").get<std::uint64_t>(), duration(json.at("time")),
+                    fact_from(json.at("event").get<std::string>(), json)};
+  } catch (const std::exception& error) {
+    return fail(ErrorKind::data, printable_line(error.what()));
+  }
+}
+
+}  // namespace ffci

@@ -1,0 +1,120 @@
+#include "store/journal.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include "base/file.hpp"
+#include "store/event_json.hpp"
+
+namespace ffci {
+namespace {
+
+constexpr std::uint64_t largest_journal = 4ULL << 30;
+
+bool should_be_synced(const RunEvent& event) {
+  return std::holds_alternative<AttemptFinished>(event.fact) ||
+         std::holds_alternative<TestFinished>(event.fact) ||
+         std::holds_alternative<RunFinished>(event.fact);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<JournalWriter>> JournalWriter::create(const std::filesystem::path& path) {
+  Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0644));
+  if (!fd)
+    return fail(ErrorKind::io,
+                fmt::format("cannot make {}: {}", path.string(), std::strerror(errno)));
+  return std::unique_ptr<JournalWriter>(new JournalWriter(path.string(), std::move(fd)));
+}
+
+JournalWriter::JournalWriter(std::string path, Fd fd) : path_(std::move(path)), fd_(std::move(fd)) {
+  // Signals are for the loop's thread.
+  sigset_t all, before;
+  sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  syncer_ = std::thread([this] { sync_until_closed(); });
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+JournalWriter::~JournalWriter() {
+  if (!close()) {
+    // Whoever wanted to know has called close() before.
+  }
+}
+
+// Allocates nothing: a supervisor may be cloned from this process at any moment, and must find no
+// lock held.
+void JournalWriter::sync_until_closed() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [this] { return dirty_ || closing_; });
+    if (!dirty_) return;
+    dirty_ = false;
+    lock.unlock();
+    if (::fdatasync(fd_.get()) != 0) sync_error_ = errno;
+    lock.lock();
+  }
+}
+
+tl::unexpected<Error> JournalWriter::refuse(int error) const {
+  return fail(ErrorKind::io, fmt::format("cannot write {}: {}", path_, std::strerror(error)));
+}
+
+Result<void> JournalWriter::append(const RunEvent& event) {
+  if (const int error = sync_error_; error != 0) return refuse(error);
+  const off_t before = ::lseek(fd_.get(), 0, SEEK_END);
+  if (const int error = write_all(fd_.get(), event_to_json(event) + "\n"); error != 0) {
+    if (::ftruncate(fd_.get(), before) != 0) return refuse(error);
+    return refuse(error);
+  }
+  if (should_be_synced(event)) {
+    const std::lock_guard lock(mutex_);
+    dirty_ = true;
+    changed_.notify_one();
+  }
+  return {};
+}
+
+Result<void> JournalWriter::close() {
+  if (syncer_.joinable()) {
+    {
+      const std::lock_guard lock(mutex_);
+      dirty_ = closing_ = true;
+      changed_.notify_one();
+    }
+    syncer_.join();
+  }
+  if (const int error = sync_error_; error != 0) return refuse(error);
+  return {};
+}
+
+Result<Run> read_journal(const std::filesystem::path& path) {
+  const Result<std::string> content = read_file(path, largest_journal);
+  if (!content) return tl::unexpected(content.error());
+  Run run;
+  std::string_view rest = *content;
+  for (int line = 1; !rest.empty(); ++line) {
+    const size_t end = rest.find('\n');
+    if (end == std::string_view::npos) break;  // torn: ff-ci died while it wrote
+    const Result<RunEvent> event = event_from_json(rest.substr(0, end));
+    rest.remove_prefix(end + 1);
+    if (!event)
+      return fail(ErrorKind::data,
+                  fmt::format("{}:{}: {}", path.string(), line, event.error().message));
+    if (line == 1 && !std::holds_alternative<RunStarted>(event->fact)) {
+      return fail(ErrorKind::data,
+                  fmt::format("{}:1: the first event is not 'run_started'", path.string()));
+    }
+    run.apply(*event);
+  }
+  if (run.header().run_id.empty())
+    return fail(ErrorKind::data, fmt::format("{}: holds no run", path.string()));
+  return run;
+}
+
+}  // namespace ffci

@@ -1,0 +1,144 @@
+#include "store/results_tree.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "base/file.hpp"
+#include "base/text.hpp"
+
+namespace ffci {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr size_t longest_component = 200;  // NAME_MAX is 255; suffixes are added to it
+
+// FNV-1a: short, and the same everywhere.
+std::uint64_t hash(std::string_view text) {
+  std::uint64_t value = 0xcbf29ce484222325ULL;
+  for (const char c : text)
+    value = (value ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  return value;
+}
+
+tl::unexpected<Error> refuse(const fs::path& path, int error) {
+  return fail(ErrorKind::io,
+              fmt::format("cannot write to {}: {}", path.string(), std::strerror(error)));
+}
+
+}  // namespace
+
+std::string path_component(std::string_view text) {
+  constexpr std::string_view plain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+=:,[]-";
+  std::string component;
+  for (const char c : text) {
+    if (plain.find(c) == std::string_view::npos || (c == '.' && component.empty())) {
+      component += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    } else {
+      component += c;
+    }
+  }
+  if (component.empty()) component = "%";
+  if (component.size() > longest_component) {
+    component.resize(longest_component - 17);
+    component += fmt::format("-{:016x}", hash(text));
+  }
+  return component;
+}
+
+std::string attempt_folder(const TestId& id, int attempt) {
+  std::string folder = "tests/" + path_component(id.suite);
+  if (!id.configuration.empty()) folder += "@" + path_component(id.configuration);
+  for (const std::string_view part : split(id.name, '/'))
+    folder += "/" + path_component(part);
+  if (id.iteration != 1) folder += fmt::format("@{}", id.iteration);
+  return folder + fmt::format("/{}", attempt);
+}
+
+std::string scope_folder(std::string_view suite, std::string_view host) {
+  return fmt::format("suites/{}/{}", path_component(suite), path_component(host));
+}
+
+Result<ResultsTree> ResultsTree::open(const fs::path& directory) {
+  std::error_code error;
+  fs::create_directories(directory / "runs", error);
+  if (error) return refuse(directory, error.value());
+  const fs::path lock_path = directory / ".lock";
+  Fd lock(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  if (!lock) return refuse(lock_path, errno);
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return refuse(lock_path, errno);
+    const std::string holder = read_file(lock_path, 64).value_or("");
+    return fail(ErrorKind::temporary,
+                fmt::format("another ff-ci{} is writing to {}; wait for it, or choose another "
+                            "directory with --results-dir",
+                            holder.empty() ? "" : fmt::format(" (pid {})", printable_line(holder)),
+                            directory.string()));
+  }
+  const std::string pid = fmt::format("{}\n", ::getpid());
+  if (::ftruncate(lock.get(), 0) != 0 || write_all(lock.get(), pid) != 0)
+    return refuse(lock_path, errno);
+  return ResultsTree(directory, std::move(lock));
+}
+
+Result<fs::path> ResultsTree::make_run(WallTime now, std::string& run_id) const {
+  const std::string by_time = compact_timestamp(now);
+  for (int more = 1; more < 1000; ++more) {
+    run_id = more == 1 ? by_time : fmt::format("{}-{}", by_time, more);
+    const fs::path folder = directory_ / "runs" / run_id;
+    if (::mkdir(folder.c_str(), 0755) == 0) return folder;
+    if (errno != EEXIST) return refuse(folder, errno);
+  }
+  return refuse(directory_ / "runs" / by_time, EEXIST);
+}
+
+Result<void> ResultsTree::point_latest_to(const std::string& run_id) const {
+  const fs::path latest = directory_ / "latest", fresh = directory_ / ".latest.new";
+  ::unlink(fresh.c_str());
+  if (::symlink(("runs/" + run_id).c_str(), fresh.c_str()) != 0 ||
+      ::rename(fresh.c_str(), latest.c_str()) != 0) {
+    return refuse(latest, errno);
+  }
+  return {};
+}
+
+Result<fs::path> find_run(const fs::path& results, const std::string& source) {
+  std::error_code ignored;
+  const bool is_path = source.find('/') != std::string::npos;
+  for (const fs::path& candidate :
+       {is_path ? fs::path() : results / source, is_path ? fs::path() : results / "runs" / source,
+        fs::path(source), fs::path(source).parent_path()}) {
+    if (!candidate.empty() && fs::exists(candidate / "journal.jsonl", ignored)) return candidate;
+  }
+  return fail(
+      ErrorKind::no_input,
+      fmt::format(
+          "there is no run '{}' in {}; expected 'latest', a run id, or the path of a run's folder",
+          source, results.string()));
+}
+
+std::vector<std::string> run_ids(const fs::path& results) {
+  std::vector<std::string> ids;
+  std::error_code ignored;
+  for (const fs::directory_entry& entry : fs::directory_iterator(results / "runs", ignored))
+    ids.push_back(entry.path().filename());
+  std::sort(ids.begin(), ids.end(), std::greater<>());
+  return ids;
+}
+
+Result<std::string> run_before(const fs::path& results, const std::string& run_id) {
+  for (std::string& id : run_ids(results)) {
+    if (id < run_id) return std::move(id);
+  }
+  return fail(ErrorKind::no_input,
+              fmt::format("there is no run before {} in {}", run_id, results.string()));
+}
+
+}  // namespace ffci

@@ -1,0 +1,279 @@
+#include <doctest/doctest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "base/file.hpp"
+#include "store/attempt_files.hpp"
+#include "store/event_json.hpp"
+#include "store/expected_durations.hpp"
+#include "store/journal.hpp"
+#include "store/results_tree.hpp"
+
+using namespace ffci;
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Folder {
+  Folder() {
+    std::string made = fs::temp_directory_path() / "ff-ci-store-XXXXXX";
+    REQUIRE(::mkdtemp(made.data()) != nullptr);
+    path = made;
+  }
+  ~Folder() { fs::remove_all(path); }
+  fs::path path;
+};
+
+const TestId test_a{"s", "4k", "dir/a b", 2};
+
+Attempt attempt_with(Outcome outcome) {
+  Attempt attempt;
+  attempt.number = 2;
+  attempt.host = "local";
+  attempt.slot = 3;
+  attempt.started = 1234ms;
+  attempt.duration = 56789ms;
+  attempt.outcome = std::move(outcome);
+  attempt.subtests = {{"x.y", Subtest::Status::failed, ""},
+                      {"z", Subtest::Status::skipped, "no cpu"}};
+  attempt.subtests_dropped = 4;
+  attempt.standard_output = {100, 5, "head", "tail", 9};
+  attempt.standard_error.bytes = 7;
+  attempt.teardown_problem = "exit status 1";
+  attempt.files = "tests/s/a/2";
+  return attempt;
+}
+
+std::vector<RunEvent> one_of_each() {
+  std::vector<decltype(RunEvent::fact)> facts{
+      RunStarted{"20260131T120000Z", "job", "0.1", WallTime(1'769'860'800'123ms), 42, "/r",
+                 "run x"},
+      TestSelected{test_a, 1500ms},
+      TestSelected{{"s", "", "b", 1}, {}},
+      HostReady{"local", "local", 2, "6.1", "x86_64", "private"},
+      HostLostFact{"local", "gone"},
+      HostRetired{"local", "gone for good"},
+      SlotRetired{"local", 2, "stuck"},
+      SuiteSetUp{"local", "s", 12ms, "exit status 1"},
+      SuiteTornDown{"local", "s", 13ms, {}},
+      AttemptStarted{test_a, 2, "local", 3, "tests/s/a/2"},
+      TestFinished{test_a, {}},
+      TestFinished{test_a, "deadline"},
+      RunStopping{"interrupted"},
+      RunFinished{RunFinished::How::interrupted, 15}};
+  for (const Outcome& outcome :
+       {Outcome(Passed{}), Outcome(Failed{"why", ExitStatus{ExitStatus::Kind::exited, 3}}),
+        Outcome(Failed{"why", {}}),
+        Outcome(Failed{"why", ExitStatus{ExitStatus::Kind::signaled, 9}}), Outcome(Skipped{"why"}),
+        Outcome(TimedOut{5s}), Outcome(Crashed{"BUG", "sig"}), Outcome(HostLost{"why"}),
+        Outcome(SetupFailed{"why"}), Outcome(NotRun{"why"})}) {
+    facts.push_back(AttemptFinished{test_a, attempt_with(outcome)});
+  }
+  std::vector<RunEvent> events;
+  for (auto& fact : facts)
+    events.push_back({events.size() + 1, Duration(events.size() * 10), std::move(fact)});
+  return events;
+}
+
+void write_journal(const fs::path& path, const std::vector<RunEvent>& events) {
+  auto journal = JournalWriter::create(path);
+  REQUIRE(journal);
+  for (const RunEvent& event : events)
+    REQUIRE((*journal)->append(event));
+  REQUIRE((*journal)->close());
+}
+
+}  // namespace
+
+TEST_CASE("every event comes back from the journal as it was written") {
+  for (const RunEvent& event : one_of_each()) {
+    const std::string line = event_to_json(event);
+    CAPTURE(line);
+    const auto read = event_from_json(line);
+    REQUIRE(read);
+    CHECK(event_to_json(*read) == line);
+    CHECK(read->fact.index() == event.fact.index());
+    CHECK(read->time == event.time);
+    if (const auto* finished = std::get_if<AttemptFinished>(&event.fact)) {
+      const auto& back = std::get<AttemptFinished>(read->fact);
+      CHECK(back.result == finished->result);
+      CHECK(back.test == finished->test);
+    }
+  }
+}
+
+TEST_CASE("what a guest wrote can't break a journal line") {
+  Attempt attempt = attempt_with(Failed{"bad \xFF\n\x1B[0m", {}});
+  const std::string line = event_to_json({1, 0ms, AttemptFinished{test_a, attempt}});
+  CHECK(line.find('\n') == std::string::npos);
+  CHECK(line.find('\x1B') == std::string::npos);
+  CHECK(event_from_json(line));
+}
+
+TEST_CASE("a journal cut off anywhere tells what was known until then") {
+  const Folder folder;
+  const fs::path path = folder.path / "journal.jsonl";
+  write_journal(path, one_of_each());
+  const std::string whole = read_file(path, 1 << 20).value();
+  const size_t first_line = whole.find('\n') + 1;
+  for (size_t length = first_line; length <= whole.size(); ++length) {
+    std::ofstream(path, std::ios::trunc | std::ios::binary) << whole.substr(0, length);
+    CAPTURE(length);
+    REQUIRE(read_journal(path));
+  }
+  std::ofstream(path, std::ios::trunc) << whole.substr(0, first_line - 1);
+  CHECK(read_journal(path).error().kind == ErrorKind::data);
+}
+
+TEST_CASE("a journal that is none is refused with its line") {
+  const Folder folder;
+  const fs::path path = folder.path / "journal.jsonl";
+  const std::string good = event_to_json(one_of_each().front()) + "\n";
+  std::ofstream(path) << good << "{\"sequence\":2}\n";
+  CHECK(read_journal(path).error().message.find("journal.jsonl:2: ") != std::string::npos);
+  std::ofstream(path, std::ios::trunc) << "garbage\n";
+  CHECK(read_journal(path).error().message.find("journal.jsonl:1: ") != std::string::npos);
+  std::string newer = good;
+  newer.replace(newer.find("\"version\":1"), 11, "\"version\":9");
+  std::ofstream(path, std::ios::trunc) << newer;
+  CHECK(read_journal(path).error().message.find("version 9") != std::string::npos);
+  CHECK(read_journal(folder.path / "missing").error().kind == ErrorKind::no_input);
+}
+
+TEST_CASE("a journal is never written over") {
+  const Folder folder;
+  write_journal(folder.path / "journal.jsonl", one_of_each());
+  CHECK(JournalWriter::create(folder.path / "journal.jsonl").error().kind == ErrorKind::io);
+}
+
+TEST_CASE("a full disk is an error of the append that met it") {
+  auto journal = JournalWriter::create("/dev/full");
+  CHECK_FALSE(journal);  // it is already there
+}
+
+TEST_CASE("output beyond the cap is cut, says so, and keeps its end") {
+  const Folder folder;
+  OutputFile file(folder.path / "stdout", 100);
+  std::string all;
+  for (int i = 0; i < 5000; ++i) {
+    const std::string line = "line " + std::to_string(i) + "\n";
+    all += line;
+    REQUIRE(file.append(line));
+  }
+  REQUIRE(file.close());
+  const std::string kept = read_file(folder.path / "stdout", 1 << 20).value();
+  CHECK(kept.substr(0, 100) == all.substr(0, 100));
+  CHECK(kept.find("bytes were cut here") != std::string::npos);
+  CHECK(kept.ends_with("line 4999\n"));
+  const OutputExcerpt excerpt = file.excerpt();
+  CHECK(excerpt.bytes == all.size());
+  CHECK(excerpt.cut_bytes == all.size() - 100 - OutputFile::tail_bytes);
+  CHECK(excerpt.head == all.substr(0, OutputFile::head_bytes));
+  CHECK(excerpt.tail == all.substr(all.size() - OutputFile::tail_bytes));
+  CHECK(excerpt.head.size() + excerpt.tail.size() + excerpt.between == all.size());
+}
+
+TEST_CASE("output below the cap is kept byte by byte, in whatever pieces it came") {
+  const Folder folder;
+  OutputFile file(folder.path / "stdout", 0);
+  std::string all;
+  for (int i = 0; i < 3000; ++i)
+    all += static_cast<char>(i);
+  for (const char c : all)
+    REQUIRE(file.append(std::string_view(&c, 1)));
+  REQUIRE(file.close());
+  CHECK(read_file(folder.path / "stdout", 1 << 20).value() == all);
+  CHECK(file.excerpt().between == 0);
+  CHECK(file.excerpt().tail.empty());
+}
+
+TEST_CASE("a stream that says nothing leaves no file") {
+  const Folder folder;
+  OutputFile file(folder.path / "stdout", 10);
+  REQUIRE(file.close());
+  CHECK_FALSE(fs::exists(folder.path / "stdout"));
+}
+
+TEST_CASE(
+    "no test name leads out of the run's folder, and different names have different folders") {
+  CHECK(attempt_folder({"s", "", "generic/475", 1}, 2) == "tests/s/generic/475/2");
+  CHECK(attempt_folder({"s", "4k", "generic/475", 3}, 1) == "tests/s@4k/generic/475@3/1");
+  CHECK(attempt_folder({"s", "", "../../etc", 1}, 1) == "tests/s/%2E./%2E./etc/1");
+  CHECK(attempt_folder({"s", "", "a b$(x)\n", 1}, 1) == "tests/s/a%20b%24%28x%29%0A/1");
+  CHECK(attempt_folder({"s", "", "//", 1}, 1) == "tests/s/%/%/%/1");
+  CHECK(path_component("a@2") != path_component("a") + "@2");
+  const std::string long_a(300, 'a'), long_b = long_a + "b";
+  CHECK(path_component(long_a).size() <= 200);
+  CHECK(path_component(long_a) != path_component(long_b));
+}
+
+TEST_CASE("only one ff-ci writes to a results directory") {
+  const Folder folder;
+  auto first = ResultsTree::open(folder.path);
+  REQUIRE(first);
+  const auto second = ResultsTree::open(folder.path);
+  REQUIRE_FALSE(second);
+  CHECK(second.error().kind == ErrorKind::temporary);
+  CHECK(second.error().message.find("another ff-ci") != std::string::npos);
+}
+
+TEST_CASE(
+    "runs of the same second have folders of their own, and are found by id, path and as the "
+    "latest") {
+  const Folder folder;
+  const auto tree = ResultsTree::open(folder.path);
+  REQUIRE(tree);
+  std::string one, two;
+  const WallTime now(1'769'860'800'123ms);
+  REQUIRE(tree->make_run(now, one));
+  REQUIRE(tree->make_run(now, two));
+  CHECK(one < two);
+  for (const std::string& id : {one, two})
+    write_journal(folder.path / "runs" / id / "journal.jsonl", one_of_each());
+  REQUIRE(tree->point_latest_to(one));
+  REQUIRE(tree->point_latest_to(two));
+  CHECK(fs::canonical(find_run(folder.path, "latest").value()) ==
+        fs::canonical(folder.path / "runs" / two));
+  CHECK(find_run(folder.path, one));
+  CHECK(find_run("elsewhere", (folder.path / "runs" / one).string()));
+  CHECK(find_run("elsewhere", (folder.path / "runs" / one / "summary.json").string()));
+  CHECK(find_run(folder.path, "nope").error().kind == ErrorKind::no_input);
+  CHECK(run_before(folder.path, two).value() == one);
+  CHECK_FALSE(run_before(folder.path, one));
+}
+
+TEST_CASE(
+    "expected durations come from the newest run that knows the test, by its longest attempt") {
+  const Folder folder;
+  const auto tell_run = [&](const std::string& id,
+                            const std::vector<std::pair<std::string, Attempt>>& attempts) {
+    fs::create_directories(folder.path / "runs" / id);
+    std::vector<RunEvent> events{{1, 0ms, RunStarted{id, "job", "1", {}, 0, "", ""}}};
+    for (const auto& [name, attempt] : attempts)
+      events.push_back({events.size() + 1, 0ms, AttemptFinished{{"s", "", name, 1}, attempt}});
+    write_journal(folder.path / "runs" / id / "journal.jsonl", events);
+  };
+  const auto took = [](int number, Duration duration, Outcome outcome) {
+    Attempt attempt;
+    attempt.number = number;
+    attempt.duration = duration;
+    attempt.outcome = std::move(outcome);
+    return attempt;
+  };
+  tell_run("1", {{"old", took(1, 7s, Passed{})}, {"both", took(1, 99s, Passed{})}});
+  tell_run("2", {{"both", took(1, 3s, TimedOut{3s})},
+                 {"both", took(2, 2s, Passed{})},
+                 {"lost", took(1, 50s, HostLost{"x"})}});
+  const auto durations = expected_durations_from(folder.path, "latest");
+  REQUIRE(durations);
+  CHECK(durations->by_test.at({"s", "", "both", 1}) == 3s);
+  CHECK(durations->by_test.at({"s", "", "old", 1}) == 7s);
+  CHECK_FALSE(durations->by_test.contains({"s", "", "lost", 1}));
+  CHECK(durations->source == "run 2");
+  CHECK(expected_durations_from(folder.path, "1")->by_test.at({"s", "", "both", 1}) == 99s);
+  CHECK(expected_durations_from(folder.path, "9").error().kind == ErrorKind::no_input);
+  CHECK(expected_durations_from(folder.path / "none", "latest")->by_test.empty());
+}
