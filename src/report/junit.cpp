@@ -1,0 +1,305 @@
+#include "report/junit.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <pugixml.hpp>
+#include <set>
+#include <string_view>
+#include <vector>
+
+#include "base/text.hpp"
+#include "report/junit_text.hpp"
+#include "report/shown_text.hpp"
+
+namespace ffci {
+namespace {
+
+constexpr std::size_t longest_name = 1000;
+constexpr std::size_t longest_path = 4096;
+constexpr int most_failed_subtests = 50;
+
+using TestList = std::vector<const TestResult*>;
+
+std::string seconds(Duration d) {
+  return fmt::format("{:.3f}", to_seconds(d));
+}
+
+// Readers refuse an element without a name.
+std::string name_of(std::string_view text) {
+  const std::string name = shown_line(text, longest_name);
+  return name.empty() ? "(no name)" : name;
+}
+
+void set(pugi::xml_node node, const char* attribute, const std::string& value) {
+  node.append_attribute(attribute).set_value(value.c_str());
+}
+
+std::string failure_type(const Outcome& outcome) {
+  if (std::holds_alternative<TimedOut>(outcome)) return "timeout";
+  if (std::holds_alternative<Crashed>(outcome)) return "crash";
+  return std::string(outcome_name(outcome));
+}
+
+std::string failed_subtests(const Attempt& attempt, std::size_t most_bytes) {
+  std::string text;
+  int failed = 0, named = 0;
+  for (const Subtest& subtest : attempt.subtests) {
+    if (subtest.status != Subtest::Status::failed) continue;
+    ++failed;
+    if (named == most_failed_subtests || text.size() >= most_bytes) continue;
+    text += "  " + shown_line(subtest.name) + "\n";
+    ++named;
+  }
+  if (failed == 0) return {};
+  if (failed > named) text += fmt::format("  and {} more\n", failed - named);
+  return fmt::format("failed subtests ({} of {}):\n{}", failed,
+                     attempt.subtests.size() + attempt.subtests_dropped, text);
+}
+
+class JunitWriter {
+ public:
+  JunitWriter(const Run& run, const JunitOptions& options)
+      : run_(run), options_(options), budget_(junit_budget(run)) {}
+
+  std::string write();
+
+ private:
+  void add_suite(pugi::xml_node root, std::size_t number, const TestList& tests) const;
+  void add_properties(pugi::xml_node suite, const TestList& tests) const;
+  void add_case(pugi::xml_node suite, const TestResult& test) const;
+  void add_verdict(pugi::xml_node node, const TestResult& test) const;
+  void add_earlier_attempts(pugi::xml_node node, const TestResult& test) const;
+  void add_output(pugi::xml_node node, const TestResult& test) const;
+  // With the message as the first line of the body, since GitLab drops the attribute when there is
+  // a body.
+  pugi::xml_node add_told(pugi::xml_node node, const char* element, std::string_view type,
+                          std::string_view why) const;
+  std::string details(const Attempt& attempt, std::string_view message) const;
+  std::string attachments(const TestResult& test) const;
+  std::vector<const HostRecord*> hosts_of(const TestList& tests) const;
+
+  const Run& run_;
+  const JunitOptions& options_;
+  const JunitBudget budget_;
+};
+
+struct Totals {
+  std::size_t tests = 0, failures = 0, errors = 0, skipped = 0;
+};
+
+Totals totals_of(const TestList& tests) {
+  Totals totals;
+  for (const TestResult* test : tests) {
+    const Verdict verdict = test->verdict();
+    ++totals.tests;
+    if (is_bad(verdict)) ++totals.failures;
+    if (verdict == Verdict::error || verdict == Verdict::not_run) ++totals.errors;
+    if (verdict == Verdict::skipped) ++totals.skipped;
+  }
+  return totals;
+}
+
+void set_totals(pugi::xml_node node, const Totals& totals, Duration time, WallTime began) {
+  set(node, "tests", std::to_string(totals.tests));
+  set(node, "failures", std::to_string(totals.failures));
+  set(node, "errors", std::to_string(totals.errors));
+  set(node, "skipped", std::to_string(totals.skipped));
+  set(node, "time", seconds(time));
+  set(node, "timestamp", rfc3339(began));
+}
+
+// In the order of their first tests.
+std::vector<TestList> by_suite(const TestList& tests) {
+  std::vector<TestList> suites;
+  std::map<std::pair<std::string_view, std::string_view>, std::size_t> index;
+  for (const TestResult* test : tests) {
+    const auto [at, added] =
+        index.try_emplace({test->id.suite, test->id.configuration}, suites.size());
+    if (added) suites.emplace_back();
+    suites[at->second].push_back(test);
+  }
+  return suites;
+}
+
+std::string suite_name(const TestId& id) {
+  return name_of(id.configuration.empty() ? id.suite : id.suite + "." + id.configuration);
+}
+
+std::string JunitWriter::write() {
+  TestList all;
+  for (const TestResult& test : run_.tests())
+    all.push_back(&test);
+
+  pugi::xml_document document;
+  pugi::xml_node declaration = document.append_child(pugi::node_declaration);
+  set(declaration, "version", "1.0");
+  set(declaration, "encoding", "UTF-8");
+  pugi::xml_node root = document.append_child("testsuites");
+  set(root, "name", name_of(run_.header().job));
+  set_totals(root, totals_of(all), run_.duration(), run_.header().at);
+  const std::vector<TestList> suites = by_suite(all);
+  for (std::size_t i = 0; i < suites.size(); ++i)
+    add_suite(root, i, suites[i]);
+
+  struct ToString final : pugi::xml_writer {
+    std::string text;
+    void write(const void* data, std::size_t size) override {
+      text.append(static_cast<const char*>(data), size);
+    }
+  } writer;
+  document.save(writer, "  ", pugi::format_indent, pugi::encoding_utf8);
+  return std::move(writer.text);
+}
+
+void JunitWriter::add_suite(pugi::xml_node root, std::size_t number, const TestList& tests) const {
+  Duration time{}, began = Duration::max();
+  for (const TestResult* test : tests) {
+    time += test->duration();
+    if (!test->attempts.empty()) began = std::min(began, test->attempts.front().started);
+  }
+  if (began == Duration::max()) began = Duration{};
+  pugi::xml_node suite = root.append_child("testsuite");
+  set(suite, "name", suite_name(tests.front()->id));
+  set(suite, "id", std::to_string(number));
+  set_totals(suite, totals_of(tests), time, run_.header().at + began);
+  const std::vector<const HostRecord*> hosts = hosts_of(tests);
+  if (!hosts.empty()) set(suite, "hostname", name_of(hosts.front()->name));
+  add_properties(suite, tests);
+  for (const TestResult* test : tests)
+    add_case(suite, *test);
+}
+
+std::vector<const HostRecord*> JunitWriter::hosts_of(const TestList& tests) const {
+  std::set<std::string_view> names;
+  for (const TestResult* test : tests) {
+    for (const Attempt& attempt : test->attempts)
+      names.insert(attempt.host);
+  }
+  std::vector<const HostRecord*> hosts;
+  for (const HostRecord& host : run_.hosts()) {
+    if (names.contains(host.name)) hosts.push_back(&host);
+  }
+  return hosts;
+}
+
+void JunitWriter::add_properties(pugi::xml_node suite, const TestList& tests) const {
+  pugi::xml_node properties = suite.append_child("properties");
+  const auto add = [&](const char* name, std::string_view value) {
+    if (value.empty()) return;
+    pugi::xml_node property = properties.append_child("property");
+    set(property, "name", name);
+    set(property, "value", shown_line(value));
+  };
+  add("run_id", run_.header().run_id);
+  add("job", run_.header().job);
+  add("ff_ci_version", run_.header().tool_version);
+  std::set<std::string> kernels, archs;
+  for (const HostRecord* host : hosts_of(tests))
+    kernels.insert(host->kernel), archs.insert(host->arch);
+  add("kernel", fmt::format("{}", fmt::join(kernels, ", ")));
+  add("arch", fmt::format("{}", fmt::join(archs, ", ")));
+}
+
+void JunitWriter::add_case(pugi::xml_node suite, const TestResult& test) const {
+  pugi::xml_node node = suite.append_child("testcase");
+  set(node, "name", name_of(name_with_iteration(test.id)));
+  set(node, "classname", suite_name(test.id));
+  set(node, "time", seconds(test.duration()));
+  add_verdict(node, test);
+  add_earlier_attempts(node, test);
+  add_output(node, test);
+}
+
+pugi::xml_node JunitWriter::add_told(pugi::xml_node node, const char* element,
+                                     std::string_view type, std::string_view why) const {
+  pugi::xml_node told = node.append_child(element);
+  set(told, "message", junit_message(why.empty() ? "no reason was given" : why, budget_.message));
+  if (!type.empty()) set(told, "type", std::string(type));
+  return told;
+}
+
+std::string JunitWriter::details(const Attempt& attempt, std::string_view message) const {
+  return fmt::format("{}\n{}{}", message, failed_subtests(attempt, budget_.excerpt),
+                     junit_excerpt(attempt, budget_.excerpt));
+}
+
+void JunitWriter::add_verdict(pugi::xml_node node, const TestResult& test) const {
+  const Verdict verdict = test.verdict();
+  if (verdict == Verdict::passed || verdict == Verdict::flaky) return;
+  const Attempt* decided = test.deciding_attempt();
+  const bool ended = decided != nullptr && decided->outcome;
+  pugi::xml_node told;
+  if (verdict == Verdict::skipped) {
+    told = add_told(node, "skipped", "", test.reason());
+  } else if (is_bad(verdict)) {
+    told = add_told(node, "failure", failure_type(*decided->outcome), test.reason());
+  } else {
+    told =
+        add_told(node, "error", ended ? outcome_name(*decided->outcome) : "not_run", test.reason());
+  }
+  const std::string message = told.attribute("message").value();
+  told.text().set(
+      (ended && verdict != Verdict::skipped ? details(*decided, message) : message).c_str());
+}
+
+void JunitWriter::add_earlier_attempts(pugi::xml_node node, const TestResult& test) const {
+  const Verdict verdict = test.verdict();
+  if (verdict != Verdict::flaky && !is_bad(verdict)) return;
+  const Attempt* decided = test.deciding_attempt();
+  for (const Attempt& attempt : test.attempts) {
+    if (&attempt == decided || !attempt.outcome || !is_bad(*attempt.outcome)) continue;
+    const char* element = verdict == Verdict::flaky ? "flakyFailure" : "rerunFailure";
+    pugi::xml_node told =
+        add_told(node, element, failure_type(*attempt.outcome), reason_of(*attempt.outcome));
+    const std::string text = details(attempt, told.attribute("message").value());
+    told.append_child("stackTrace").text().set(text.c_str());
+  }
+}
+
+void JunitWriter::add_output(pugi::xml_node node, const TestResult& test) const {
+  const Attempt* shown = test.deciding_attempt();
+  const bool worth =
+      shown != nullptr && test.verdict() != Verdict::passed && test.verdict() != Verdict::skipped;
+  std::string out = attachments(test), err;
+  if (worth) {
+    out += junit_stream(shown->standard_output,
+                        shown->files.empty() ? "" : shown->files + "/stdout", budget_.stream);
+    err = junit_stream(shown->standard_error, shown->files.empty() ? "" : shown->files + "/stderr",
+                       budget_.stream);
+  }
+  if (!out.empty()) node.append_child("system-out").text().set(out.c_str());
+  if (!err.empty()) node.append_child("system-err").text().set(err.c_str());
+}
+
+// GitLab takes the first one of a case, so the attempt that decided comes first.
+std::string JunitWriter::attachments(const TestResult& test) const {
+  if (!options_.attachment_root) return {};
+  std::vector<const Attempt*> bad;
+  for (const Attempt& attempt : test.attempts) {
+    if (attempt.outcome && is_bad(*attempt.outcome) && !attempt.files.empty())
+      bad.push_back(&attempt);
+  }
+  const Attempt* decided = test.deciding_attempt();
+  std::stable_partition(bad.begin(), bad.end(),
+                        [&](const Attempt* attempt) { return attempt == decided; });
+  std::string text;
+  for (const Attempt* attempt : bad) {
+    for (const char* stream : {"stdout", "stderr"}) {
+      const std::filesystem::path path =
+          std::filesystem::path(*options_.attachment_root) / attempt->files / stream;
+      text += fmt::format("[[ATTACHMENT|{}]]\n", printable_line(path.string(), longest_path));
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string junit_xml(const Run& run, const JunitOptions& options) {
+  return JunitWriter(run, options).write();
+}
+
+}  // namespace ffci

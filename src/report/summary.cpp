@@ -1,0 +1,120 @@
+#include "report/summary.hpp"
+
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "model/exit_code.hpp"
+
+namespace ffci {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+void add_exit(Json& attempt, const ExitStatus& exit) {
+  if (exit.kind == ExitStatus::Kind::exited) {
+    attempt["exit_status"] = exit.value;
+  } else {
+    attempt["signal"] = signal_name(exit.value);
+  }
+}
+
+Json subtests_json(const std::vector<Subtest>& subtests) {
+  Json list = Json::array();
+  for (const Subtest& subtest : subtests) {
+    Json& entry = list.emplace_back(
+        Json{{"name", subtest.name}, {"status", subtest_status_name(subtest.status)}});
+    if (!subtest.reason.empty()) entry["reason"] = subtest.reason;
+  }
+  return list;
+}
+
+Json output_json(const OutputExcerpt& output) {
+  return {{"bytes", output.bytes}, {"cut_bytes", output.cut_bytes}};
+}
+
+Json attempt_json(const Run& run, const Attempt& attempt) {
+  Json json{{"number", attempt.number}};
+  if (!attempt.host.empty()) json["host"] = attempt.host;
+  if (attempt.slot != 0) json["slot"] = attempt.slot;
+  json["started"] = rfc3339(run.header().at + attempt.started);
+  json["duration_seconds"] =
+      to_seconds(attempt.outcome ? attempt.duration : run.duration() - attempt.started);
+  json["outcome"] = attempt.outcome ? outcome_name(*attempt.outcome) : "unfinished";
+  json["reason"] = attempt.outcome ? reason_of(*attempt.outcome) : "";
+  if (attempt.outcome) {
+    if (const auto* failed = std::get_if<Failed>(&*attempt.outcome);
+        failed != nullptr && failed->exit) {
+      add_exit(json, *failed->exit);
+    }
+    if (const auto* crashed = std::get_if<Crashed>(&*attempt.outcome);
+        crashed != nullptr && !crashed->signature.empty()) {
+      json["signature"] = crashed->signature;
+    }
+  }
+  if (!attempt.subtests.empty()) json["subtests"] = subtests_json(attempt.subtests);
+  if (attempt.subtests_dropped > 0) json["subtests_dropped"] = attempt.subtests_dropped;
+  json["files"] = Json::array();
+  if (!attempt.files.empty())
+    json["files"] = {attempt.files + "/stdout", attempt.files + "/stderr"};
+  json["output"] = {{"stdout", output_json(attempt.standard_output)},
+                    {"stderr", output_json(attempt.standard_error)}};
+  if (!attempt.teardown_problem.empty()) json["teardown_problem"] = attempt.teardown_problem;
+  return json;
+}
+
+Json test_json(const Run& run, const TestResult& test) {
+  Json json{{"suite", test.id.suite}};
+  if (!test.id.configuration.empty()) json["configuration"] = test.id.configuration;
+  json["name"] = test.id.name;
+  json["iteration"] = test.id.iteration;
+  json["verdict"] = verdict_name(test.verdict());
+  json["reason"] = test.reason();
+  json["duration_seconds"] = to_seconds(test.duration());
+  if (test.expected) json["expected_seconds"] = to_seconds(*test.expected);
+  Json& attempts = json["attempts"] = Json::array();
+  for (const Attempt& attempt : test.attempts)
+    attempts.push_back(attempt_json(run, attempt));
+  return json;
+}
+
+Json host_json(const HostRecord& host) {
+  return {
+      {"name", host.name},     {"kind", host.kind},         {"state", host.state},
+      {"slots", host.slots},   {"restarts", host.restarts}, {"busy_seconds", to_seconds(host.busy)},
+      {"kernel", host.kernel}, {"arch", host.arch},         {"isolation", host.isolation}};
+}
+
+Json counts_json(const Run& run) {
+  Json json{{"total", run.tests().size()}};
+  for (const auto& [verdict, count] : run.counts())
+    json[std::string(verdict_name(verdict))] = count;
+  return json;
+}
+
+}  // namespace
+
+std::string summary_json(const Run& run) {
+  const RunStarted& header = run.header();
+  Json json{{"version", 1},
+            {"ff_ci_version", header.tool_version},
+            {"run_id", header.run_id},
+            {"job", header.job},
+            {"started", rfc3339(header.at)}};
+  if (run.finish()) json["finished"] = rfc3339(header.at + run.duration());
+  json["duration_seconds"] = to_seconds(run.duration());
+  json["result"] = run_result_name(result_of(run));
+  json["exit_code"] = static_cast<int>(exit_code_for(run));
+  json["counts"] = counts_json(run);
+  json["stops"] = run.stops();
+  json["problems"] = run.problems();
+  Json& hosts = json["hosts"] = Json::array();
+  for (const HostRecord& host : run.hosts())
+    hosts.push_back(host_json(host));
+  Json& tests = json["tests"] = Json::array();
+  for (const TestResult& test : run.tests())
+    tests.push_back(test_json(run, test));
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace ffci

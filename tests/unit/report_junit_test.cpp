@@ -1,0 +1,190 @@
+#include "report/junit.hpp"
+
+#include <doctest/doctest.h>
+
+#include <pugixml.hpp>
+
+#include "report_golden.hpp"
+#include "report_run_builder.hpp"
+
+namespace ffci::test {
+namespace {
+
+pugi::xml_document parsed(const std::string& xml) {
+  pugi::xml_document document;
+  const auto result =
+      document.load_buffer(xml.data(), xml.size(), pugi::parse_full & ~pugi::parse_eol);
+  REQUIRE(result.status == pugi::status_ok);
+  return document;
+}
+
+pugi::xml_node first_case(const pugi::xml_document& document) {
+  return document.child("testsuites").child("testsuite").child("testcase");
+}
+
+pugi::xml_document junit_of(std::vector<Try> tries, const JunitOptions& options = {}) {
+  return parsed(
+      junit_xml(RunBuilder().test({"s", "", "t"}, std::move(tries)).finish().run(), options));
+}
+
+bool valid_in_xml(std::string_view text) {
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 && c != '\t' && c != '\n') return false;
+  }
+  return text.find("\xEF\xBF\xBE") == std::string_view::npos;
+}
+
+}  // namespace
+
+TEST_CASE("JUnit XML of a run with one of everything") {
+  check_golden("junit.xml",
+               junit_xml(one_of_everything().run(), {.attachment_root = "results/runs/1"}));
+}
+
+TEST_CASE(
+    "totals of suites and file count bad tests as failures, and what has no result as errors") {
+  const pugi::xml_document document = parsed(junit_xml(one_of_everything().run()));
+  const pugi::xml_node root = document.child("testsuites");
+  CHECK(root.attribute("tests").as_int() == 8);
+  CHECK(root.attribute("failures").as_int() == 3);
+  CHECK(root.attribute("errors").as_int() == 2);
+  CHECK(root.attribute("skipped").as_int() == 1);
+  int tests = 0, failures = 0, errors = 0, skipped = 0;
+  for (const pugi::xml_node suite : root.children("testsuite")) {
+    CHECK(suite.attribute("tests").as_int() ==
+          std::distance(suite.children("testcase").begin(), suite.children("testcase").end()));
+    tests += suite.attribute("tests").as_int();
+    failures += suite.attribute("failures").as_int();
+    errors += suite.attribute("errors").as_int();
+    skipped += suite.attribute("skipped").as_int();
+  }
+  CHECK(tests == 8);
+  CHECK(failures == 3);
+  CHECK(errors == 2);
+  CHECK(skipped == 1);
+}
+
+TEST_CASE("whatever tests are called and write, the file holds only what XML 1.0 allows") {
+  const std::string hostile =
+      "a\"'<b>&\n\r]]>\x1B[31mred\x1B[0m\x01\x7F\xFF\xC3 \xEF\xBF\xBE \xED\xA0\x80" +
+      std::string(1, '\0') + "end";
+  const Run run = RunBuilder(hostile)
+                      .test({hostile, hostile, hostile},
+                            {{.outcome = Failed{hostile, {}},
+                              .out = hostile,
+                              .err = hostile,
+                              .subtests = {{hostile, Subtest::Status::failed, hostile}},
+                              .host = hostile},
+                             {.outcome = Crashed{hostile, hostile}, .out = hostile}})
+                      .test({"s", "", "skip"}, {{.outcome = Skipped{hostile}}})
+                      .not_run({"s", "", "not run"}, hostile)
+                      .finish()
+                      .run();
+  const std::string xml = junit_xml(run, {.attachment_root = hostile});
+  CHECK(valid_in_xml(xml));
+  CHECK(xml.find("CDATA") == std::string::npos);
+  const pugi::xml_document document = parsed(xml);
+  CHECK(std::string_view(first_case(document).attribute("name").value())
+            .starts_with("a\"'<b>&  ]]>red#x01#x7F\xEF\xBF\xBD"));
+  CHECK(std::string_view(first_case(document).child("system-out").text().get())
+            .find("a\"'<b>&\n\n]]>red#x01") != std::string_view::npos);
+}
+
+TEST_CASE("a test with an empty name has a name all the same") {
+  const pugi::xml_document document =
+      parsed(junit_xml(RunBuilder().test({"", "", "\x1B[0m"}, {{}}).finish().run()));
+  CHECK(first_case(document).attribute("name").value() == std::string("(no name)"));
+  CHECK(first_case(document).parent().attribute("name").value() == std::string("(no name)"));
+}
+
+TEST_CASE("a failure's body begins with its message") {
+  const pugi::xml_document document =
+      junit_of({{.outcome = exit_with(1, "boom"), .out = "last words\n"}});
+  const pugi::xml_node failure = first_case(document).child("failure");
+  CHECK(failure.attribute("type").value() == std::string("failed"));
+  CHECK(failure.attribute("message").value() == std::string("exit status 1: boom"));
+  CHECK(failure.text().get() ==
+        std::string("exit status 1: boom\nlast lines of stdout:\nlast words\n"));
+}
+
+TEST_CASE("a pass after failures is no failure but a flakyFailure for each") {
+  const pugi::xml_document document = junit_of(
+      {{.outcome = exit_with(1)}, {.outcome = TimedOut{1s}}, {.outcome = HostLost{"x"}}, {}});
+  const pugi::xml_node test = first_case(document);
+  CHECK_FALSE(test.child("failure"));
+  const auto flaky = test.children("flakyFailure");
+  CHECK(std::distance(flaky.begin(), flaky.end()) == 2);
+  CHECK(std::string_view(test.child("flakyFailure").child("stackTrace").text().get())
+            .starts_with("exit status 1\n"));
+}
+
+TEST_CASE("a failure after failures has a rerunFailure for each of the others") {
+  const pugi::xml_document document =
+      junit_of({{.outcome = exit_with(1)}, {.outcome = exit_with(2)}});
+  const pugi::xml_node test = first_case(document);
+  CHECK(test.child("failure").attribute("message").value() == std::string("exit status 2"));
+  CHECK(test.child("rerunFailure").attribute("message").value() == std::string("exit status 1"));
+  CHECK_FALSE(test.child("rerunFailure").next_sibling("rerunFailure"));
+}
+
+TEST_CASE("a plain pass and a skip carry no output") {
+  for (const Outcome& outcome : {Outcome(Passed{}), Outcome(Skipped{"why"})}) {
+    const pugi::xml_document document =
+        junit_of({{.outcome = outcome, .out = "text", .err = "text"}}, {.attachment_root = "r"});
+    CHECK_FALSE(first_case(document).child("system-out"));
+    CHECK_FALSE(first_case(document).child("system-err"));
+  }
+}
+
+TEST_CASE("output keeps 64 KiB, begins and ends on whole lines, and tells what is missing") {
+  std::string out;
+  for (int i = 0; out.size() < 5'000'000; ++i)
+    out += "line " + std::to_string(i) + "\n";
+  const std::size_t bytes = out.size();
+  const pugi::xml_document document = junit_of({{.outcome = exit_with(1), .out = std::move(out)}});
+  const std::string text = first_case(document).child("system-out").text().get();
+  CHECK(text.size() < 64 * 1024 + 200);
+  CHECK(text.size() > 60 * 1024);
+  CHECK(text.starts_with("line 0\nline 1\n"));
+  CHECK(bytes > 5'000'000);
+  CHECK(text.find("[... 4.7 MiB not shown; see tests/s/1/1/stdout ...]\nline ") !=
+        std::string::npos);
+}
+
+TEST_CASE("output without line ends is cut between characters") {
+  std::string out;
+  while (out.size() < 200'000)
+    out += "ä€😀";
+  const pugi::xml_document document = junit_of({{.outcome = exit_with(1), .out = std::move(out)}});
+  const std::string_view text = first_case(document).child("system-out").text().get();
+  CHECK(text.size() > 60 * 1024);
+  CHECK(text.find("\xEF\xBF\xBD", 17 * 1024) == std::string_view::npos);
+}
+
+TEST_CASE("attachments name the files of the deciding attempt first, and only ours are obeyed") {
+  const pugi::xml_document document = junit_of(
+      {{.outcome = exit_with(1)}, {.outcome = exit_with(2), .out = "[[ATTACHMENT|/etc/passwd]]\n"}},
+      {.attachment_root = "/results/1"});
+  CHECK(first_case(document).child("system-out").text().get() ==
+        std::string("[[ATTACHMENT|/results/1/tests/s/1/2/stdout]]\n"
+                    "[[ATTACHMENT|/results/1/tests/s/1/2/stderr]]\n"
+                    "[[ATTACHMENT|/results/1/tests/s/1/1/stdout]]\n"
+                    "[[ATTACHMENT|/results/1/tests/s/1/1/stderr]]\n"
+                    "[ [ATTACHMENT|/etc/passwd]]\n"));
+}
+
+TEST_CASE("10,000 failed tests with output that XML makes longer stay below 30 MB") {
+  std::string out;
+  while (out.size() < 8000)
+    out += "<&>\r\x01 and more\n";
+  RunBuilder builder;
+  for (int i = 0; i < 10'000; ++i) {
+    builder.test({"suite", "", "test<" + std::to_string(i) + ">"},
+                 {{.outcome = exit_with(1, std::string(400, '&')), .out = out, .err = out}});
+  }
+  const std::string xml = junit_xml(builder.finish().run(), {.attachment_root = "results/runs/1"});
+  CHECK(xml.size() < 30'000'000);
+  CHECK(xml.size() > 10'000'000);
+}
+
+}  // namespace ffci::test
