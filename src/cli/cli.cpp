@@ -1,0 +1,90 @@
+#include "cli/cli.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <csignal>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "base/text.hpp"
+#include "cli/commands.hpp"
+#include "model/exit_code.hpp"
+
+namespace ffci {
+namespace {
+
+struct Command {
+  const char* name;
+  const char* what;
+  Result<ExitCode> (*run)(const std::vector<std::string>&);
+};
+
+constexpr Command commands[] = {
+    {"run", "run the tests of a job", run_command},
+    {"list", "list the tests that would run", list_command},
+    {"validate", "check job specs", validate_command},
+    {"report", "write the reports of a stored run again", report_command},
+    {"compare", "say what changed from one run to another", compare_command},
+};
+
+std::string help() {
+  std::string text =
+      "ff-ci runs kernel file-system tests and other suites of commands in pipelines: in parallel, "
+      "slowest first, with every result kept.\n\n"
+      "Usage: ff-ci COMMAND [OPTION…] …\n\nCommands:\n";
+  for (const Command& command : commands)
+    text += fmt::format("  {:<10}{}\n", command.name, command.what);
+  text +=
+      "\n`ff-ci COMMAND --help` tells a command's options. `ff-ci --version` prints the "
+      "version.\n\nExit codes:\n";
+  for (const ExitCodeMeaning& code : exit_code_table())
+    text += fmt::format("  {:<5}{}\n", static_cast<int>(code.code), code.meaning);
+  return text;
+}
+
+Result<ExitCode> dispatch(const std::vector<std::string>& arguments) {
+  if (arguments.empty()) return fail(ErrorKind::usage, "no command was given; see `ff-ci --help`");
+  const std::string& first = arguments.front();
+  if (first == "--help" || first == "-h" || first == "help") {
+    fmt::print("{}", help());
+    return ExitCode::ok;
+  }
+  if (first == "--version") {
+    fmt::print("ff-ci {}\n", FFCI_VERSION);
+    return ExitCode::ok;
+  }
+  for (const Command& command : commands) {
+    if (first == command.name) return command.run({arguments.begin() + 1, arguments.end()});
+  }
+  std::vector<std::string> names;
+  for (const Command& command : commands)
+    names.emplace_back(command.name);
+  return fail(ErrorKind::usage, fmt::format("unknown command '{}'{}; see `ff-ci --help`", first,
+                                            did_you_mean(first, names)));
+}
+
+// "ff-ci: " before an error of one line; complaints about files begin with the file's name.
+void print_error(const Error& error) {
+  const bool names_its_place = error.kind == ErrorKind::bad_spec;
+  fmt::print(stderr, "{}{}\n", names_its_place ? "" : "ff-ci: ", printable(error.message));
+}
+
+}  // namespace
+
+int run_command_line(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  try {
+    const Result<ExitCode> done = dispatch({argv + std::min(argc, 1), argv + argc});
+    if (done) return static_cast<int>(*done);
+    std::fflush(stdout);
+    print_error(done.error());
+    return static_cast<int>(exit_code_for(done.error().kind));
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "ff-ci: internal error: {}\n", printable_line(error.what()));
+    return static_cast<int>(ExitCode::internal);
+  }
+}
+
+}  // namespace ffci

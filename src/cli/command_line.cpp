@@ -1,0 +1,343 @@
+#include "cli/command_line.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/program_options.hpp>
+#include <sstream>
+
+#include "base/text.hpp"
+
+namespace ffci {
+namespace {
+
+namespace po = boost::program_options;
+using Arguments = std::vector<std::string>;
+
+// Options that stand for one key of the spec.
+struct KeyOption {
+  const char* names;  // as Program_options wants them: "long,s"
+  const char* key;
+  const char* argument;
+  const char* help;
+};
+
+constexpr KeyOption key_options[] = {
+    {"name", "name", "NAME", "the job's name"},
+    {"local.slots", "hosts.local.slots", "N", "tests at once on this machine"},
+    {"order", "run.order", "ORDER", "slowest-first, random or listed"},
+    {"durations", "run.durations", "SOURCE", "the run that the expected durations come from"},
+    {"seed", "run.seed", "N", "of the random order"},
+    {"iterate,i", "run.iterate", "N", "run each test N times"},
+    {"test-timeout", "run.test-timeout", "TIME",
+     "limit of each test that has none of its own; 0: none"},
+    {"deadline", "run.deadline", "TIME", "limit of the whole run"},
+    {"retry-failures", "run.retry-failures", "N", "run a failed test up to N times more"},
+    {"max-host-restarts", "run.max-host-restarts", "N", "how often one test may lose its host"},
+    {"stop-after-failures", "run.stop-after-failures", "N",
+     "start nothing more after N failed tests; 0: never"},
+    {"kill-after", "run.kill-after", "TIME", "from SIGTERM to SIGKILL when a test is stopped"},
+    {"heartbeat", "run.heartbeat", "TIME", "between progress lines; 0: none"},
+    {"output-limit", "run.output-limit", "SIZE", "kept of each stream of an attempt; 0: all"},
+    {"results-dir", "reports.directory", "DIR", "where runs are kept"},
+    {"junit", "reports.junit", "FILE", "a copy of the JUnit report"},
+    {"summary", "reports.summary", "FILE", "a copy of summary.json"},
+};
+
+std::string long_name(const KeyOption& option) {
+  const std::string_view names = option.names;
+  return std::string(names.substr(0, names.find(',')));
+}
+
+po::typed_value<std::string>* text(const char* argument) {
+  return po::value<std::string>()->value_name(argument);
+}
+
+po::options_description console_options() {
+  po::options_description options("The log");
+  options.add_options()                                                                           //
+      ("verbose,v", po::bool_switch(), "a line for every test, also for those that just passed")  //
+      ("color", text("WHEN"), "auto (default; honours NO_COLOR), always or never")                //
+      ("print-failure-list", po::bool_switch(),
+       "end with a list of the failed tests to paste behind `ff-ci run JOB`")  //
+      ("print-n-slowest", text("N"), "end with the N slowest tests")           //
+      ("print-duration-hist", po::bool_switch(), "end with a histogram of the durations");
+  return options;
+}
+
+po::options_description spec_options() {
+  po::options_description options("In the place of the spec's keys (the command line wins)");
+  for (const KeyOption& option : key_options) {
+    options.add_options()(option.names, text(option.argument),
+                          fmt::format("{} [{}]", option.help, option.key).c_str());
+  }
+  options.add_options()                                       //
+      ("randomize,r", po::bool_switch(), "= --order random")  //
+      ("slowest-first", text("SOURCE"),
+       "= --order slowest-first, and with =SOURCE also --durations SOURCE")  //
+      ("set", po::value<Arguments>()->composing()->value_name("PATH=VALUE"),
+       "any key, e.g. --set suites.kvm.timeout=5m; VALUE is YAML");
+  return options;
+}
+
+po::options_description help_option() {
+  po::options_description options;
+  options.add_options()("help,h", po::bool_switch(), "show this help");
+  return options;
+}
+
+struct Shape {
+  std::string usage;  // what stands before the options
+  po::options_description options;
+  const char* positional;  // the name of what is not an option
+};
+
+// An option whose value may be left out takes it only with '=': otherwise it would swallow the job
+// spec.
+Arguments without_optional_values(Arguments arguments) {
+  for (std::string& argument : arguments) {
+    if (argument == "--slowest-first") argument += "=latest";
+  }
+  return arguments;
+}
+
+Result<po::variables_map> parse(const Arguments& arguments, const Shape& shape) {
+  po::options_description all;
+  all.add(shape.options);
+  all.add_options()(shape.positional, po::value<Arguments>());
+  po::positional_options_description positional;
+  positional.add(shape.positional, -1);
+  try {
+    po::variables_map found;
+    constexpr auto style =
+        po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
+    po::store(po::command_line_parser(without_optional_values(arguments))
+                  .options(all)
+                  .positional(positional)
+                  .style(style)
+                  .run(),
+              found);
+    po::notify(found);
+    return found;
+  } catch (const po::unknown_option& error) {
+    Arguments known;
+    for (const auto& option : shape.options.options())
+      known.push_back("--" + option->long_name());
+    const std::string typed = error.get_option_name();
+    return fail(ErrorKind::usage,
+                fmt::format("unknown option '{}'{}", typed, did_you_mean(typed, known)));
+  } catch (const po::error& error) {
+    return fail(ErrorKind::usage, error.what());
+  }
+}
+
+std::string help_of(const Shape& shape) {
+  std::ostringstream text;
+  text << shape.usage << shape.options;
+  return text.str();
+}
+
+std::optional<std::string> given(const po::variables_map& found, const std::string& name) {
+  const auto option = found.find(name);
+  if (option == found.end()) return std::nullopt;
+  return option->second.as<std::string>();
+}
+
+Arguments positional_of(const po::variables_map& found, const Shape& shape) {
+  const auto option = found.find(shape.positional);
+  return option == found.end() ? Arguments() : option->second.as<Arguments>();
+}
+
+Result<ConsoleChoices> console_of(const po::variables_map& found) {
+  ConsoleChoices choices;
+  choices.verbose = found["verbose"].as<bool>();
+  choices.print_failure_list = found["print-failure-list"].as<bool>();
+  choices.print_duration_histogram = found["print-duration-hist"].as<bool>();
+  if (const auto when = given(found, "color")) {
+    const Arguments known{"auto", "always", "never"};
+    const auto at = std::find(known.begin(), known.end(), *when);
+    if (at == known.end()) {
+      return fail(ErrorKind::usage, fmt::format("--color: '{}' is not auto, always or never{}",
+                                                *when, did_you_mean(*when, known)));
+    }
+    choices.colour = static_cast<ColourChoice>(at - known.begin());
+  }
+  if (const auto number = given(found, "print-n-slowest")) {
+    const bool digits = !number->empty() && number->size() < 10 &&
+                        number->find_first_not_of("0123456789") == std::string::npos;
+    if (!digits)
+      return fail(ErrorKind::usage,
+                  fmt::format("--print-n-slowest: '{}' is not a number", *number));
+    choices.print_n_slowest = std::stoul(*number);
+  }
+  return choices;
+}
+
+Result<std::vector<SpecOverride>> overrides_of(const po::variables_map& found) {
+  std::vector<SpecOverride> overrides;
+  // The general one first, so that an option of its own wins over it.
+  if (found.count("set") > 0) {
+    for (const std::string& assignment : found["set"].as<Arguments>()) {
+      const size_t equals = assignment.find('=');
+      if (equals == 0 || equals == std::string::npos) {
+        return fail(ErrorKind::usage, fmt::format("--set: '{}' is not PATH=VALUE", assignment));
+      }
+      overrides.push_back({"--set", assignment.substr(0, equals), assignment.substr(equals + 1)});
+    }
+  }
+  if (found["randomize"].as<bool>()) overrides.push_back({"--randomize", "run.order", "random"});
+  if (const auto source = given(found, "slowest-first")) {
+    overrides.push_back({"--slowest-first", "run.order", "slowest-first"});
+    overrides.push_back({"--slowest-first", "run.durations", *source});
+  }
+  for (const KeyOption& option : key_options) {
+    if (const auto value = given(found, long_name(option)))
+      overrides.push_back({"--" + long_name(option), option.key, *value});
+  }
+  return overrides;
+}
+
+Result<Parsed<JobChoices>> parse_job(const Arguments& arguments, const Shape& shape) {
+  const auto found = parse(arguments, shape);
+  if (!found) return tl::unexpected(found.error());
+  Parsed<JobChoices> parsed;
+  if ((*found)["help"].as<bool>()) {
+    parsed.help = HelpWanted{help_of(shape)};
+    return parsed;
+  }
+  JobChoices& choices = parsed.choices;
+  choices.patterns = positional_of(*found, shape);
+  if (choices.patterns.empty())
+    return fail(ErrorKind::usage, "no job spec was given; expected JOB [TEST…]");
+  choices.spec = choices.patterns.front();
+  choices.patterns.erase(choices.patterns.begin());
+  auto overrides = overrides_of(*found);
+  if (!overrides) return tl::unexpected(overrides.error());
+  choices.overrides = std::move(*overrides);
+  auto console = console_of(*found);
+  if (!console) return tl::unexpected(console.error());
+  choices.console = *console;
+  if (found->count("list") > 0) choices.list = (*found)["list"].as<bool>();
+  if (found->count("events") > 0) choices.events = given(*found, "events");
+  return parsed;
+}
+
+}  // namespace
+
+Result<Parsed<JobChoices>> parse_run(const Arguments& arguments) {
+  po::options_description here("This run");
+  here.add_options()                                                              //
+      ("list,l", po::bool_switch(), "only list the tests, as `ff-ci list` does")  //
+      ("events", text("FILE"),
+       "write the run's events to FILE (-: stdout, the log then goes to stderr) as they happen, "
+       "one JSON object a line");
+  Shape shape{
+      "Usage: ff-ci run [OPTION…] JOB [TEST…]\n\n"
+      "Runs the tests of the job spec JOB (YAML; - reads stdin), or those that match a TEST: "
+      "SUITE, SUITE/TEST, or TEST alone\n"
+      "when the job has one suite; * ? [] match as in a shell.\n\n",
+      {},
+      "test"};
+  shape.options.add(here).add(spec_options()).add(console_options()).add(help_option());
+  return parse_job(arguments, shape);
+}
+
+Result<Parsed<JobChoices>> parse_list(const Arguments& arguments) {
+  Shape shape{
+      "Usage: ff-ci list [OPTION…] JOB [TEST…]\n\nLists the tests that `ff-ci run` would run, with "
+      "--verbose also their limits and "
+      "expected durations.\n\n",
+      {},
+      "test"};
+  shape.options.add(spec_options()).add(console_options()).add(help_option());
+  return parse_job(arguments, shape);
+}
+
+Result<Parsed<ValidateChoices>> parse_validate(const Arguments& arguments) {
+  Shape shape{
+      "Usage: ff-ci validate [OPTION…] JOB…\n\nChecks job specs and prints every complaint; what "
+      "they name (directories, imported "
+      "files) is looked at by `ff-ci list`.\n\n",
+      {},
+      "spec"};
+  shape.options.add(spec_options()).add(help_option());
+  const auto found = parse(arguments, shape);
+  if (!found) return tl::unexpected(found.error());
+  Parsed<ValidateChoices> parsed;
+  if ((*found)["help"].as<bool>()) {
+    parsed.help = HelpWanted{help_of(shape)};
+    return parsed;
+  }
+  parsed.choices.specs = positional_of(*found, shape);
+  if (parsed.choices.specs.empty())
+    return fail(ErrorKind::usage, "no job spec was given; expected JOB…");
+  auto overrides = overrides_of(*found);
+  if (!overrides) return tl::unexpected(overrides.error());
+  parsed.choices.overrides = std::move(*overrides);
+  return parsed;
+}
+
+Result<Parsed<ReportChoices>> parse_report(const Arguments& arguments) {
+  po::options_description here("Reports");
+  here.add_options()                                                 //
+      ("results-dir", text("DIR"), "where runs are kept (results)")  //
+      ("junit", text("FILE"), "also write the JUnit report there")   //
+      ("summary", text("FILE"), "also write summary.json there");
+  Shape shape{
+      "Usage: ff-ci report [OPTION…] [SOURCE]\n\nWrites the reports of a stored run again, the "
+      "same bytes from the same events, and "
+      "prints its summary.\nExits as that run did. SOURCE: latest (default), a run id, or the path "
+      "of a run's folder.\n\n",
+      {},
+      "source"};
+  shape.options.add(here).add(console_options()).add(help_option());
+  const auto found = parse(arguments, shape);
+  if (!found) return tl::unexpected(found.error());
+  Parsed<ReportChoices> parsed;
+  if ((*found)["help"].as<bool>()) {
+    parsed.help = HelpWanted{help_of(shape)};
+    return parsed;
+  }
+  const Arguments sources = positional_of(*found, shape);
+  if (sources.size() > 1) return fail(ErrorKind::usage, "more than one SOURCE was given");
+  ReportChoices& choices = parsed.choices;
+  if (!sources.empty()) choices.source = sources.front();
+  choices.results = given(*found, "results-dir").value_or(choices.results);
+  choices.junit = given(*found, "junit");
+  choices.summary = given(*found, "summary");
+  auto console = console_of(*found);
+  if (!console) return tl::unexpected(console.error());
+  choices.console = *console;
+  return parsed;
+}
+
+Result<Parsed<CompareChoices>> parse_compare(const Arguments& arguments) {
+  po::options_description here("Runs");
+  here.add_options()                                                          //
+      (",a", text("SOURCE"), "the earlier run (default: the one before -b)")  //
+      (",b", text("SOURCE"), "the later run (default: latest)")               //
+      ("results-dir", text("DIR"), "where runs are kept (results)");
+  Shape shape{
+      "Usage: ff-ci compare [-a SOURCE] [-b SOURCE]\n\nSays what changed from run a to run b, test "
+      "by test. Exits with 1 when tests fail "
+      "in b that did not in a.\nSOURCE: latest, a run id, or the path of a run's folder.\n\n",
+      {},
+      "unexpected"};
+  shape.options.add(here).add(help_option());
+  const auto found = parse(arguments, shape);
+  if (!found) return tl::unexpected(found.error());
+  Parsed<CompareChoices> parsed;
+  if ((*found)["help"].as<bool>()) {
+    parsed.help = HelpWanted{help_of(shape)};
+    return parsed;
+  }
+  if (found->count("unexpected") > 0)
+    return fail(ErrorKind::usage, "compare takes its runs with -a and -b");
+  CompareChoices& choices = parsed.choices;
+  choices.a = given(*found, "-a").value_or("");
+  choices.b = given(*found, "-b").value_or("latest");
+  choices.results = given(*found, "results-dir").value_or(choices.results);
+  return parsed;
+}
+
+}  // namespace ffci

@@ -1,0 +1,33 @@
+// ff-ci report: the reports of a stored run, from its journal alone.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "cli/command_line.hpp"
+#include "cli/commands.hpp"
+#include "cli/reports.hpp"
+#include "report/console.hpp"
+#include "store/journal.hpp"
+#include "store/results_tree.hpp"
+
+namespace ffci {
+
+Result<ExitCode> report_command(const std::vector<std::string>& arguments) {
+  auto parsed = parse_report(arguments);
+  if (!parsed) return tl::unexpected(parsed.error());
+  if (parsed->help) {
+    fmt::print("{}", parsed->help->text);
+    return ExitCode::ok;
+  }
+  const ReportChoices& choices = parsed->choices;
+  const auto folder = find_run(choices.results, choices.source);
+  if (!folder) return tl::unexpected(folder.error());
+  const auto run = read_journal(*folder / "journal.jsonl");
+  if (!run) return tl::unexpected(run.error());
+  const Result<void> written = write_reports(*run, {*folder, choices.junit, choices.summary});
+  ConsoleReport(console_options(choices.console, STDOUT_FILENO), log_writer(STDOUT_FILENO))
+      .summary(*run);
+  if (!written) return tl::unexpected(written.error());
+  return exit_code_for(*run);
+}
+
+}  // namespace ffci

@@ -1,0 +1,248 @@
+#include "cli/run_loop.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/asio/post.hpp>
+#include <csignal>
+
+#include "base/text.hpp"
+#include "store/attempt_files.hpp"
+#include "store/results_tree.hpp"
+
+namespace ffci {
+
+// What one host says, with its number: the way back from a host to the engine.
+class RunLoop::HostLink final : public HostObserver, public ScopeObserver {
+ public:
+  HostLink(RunLoop& run, size_t host, std::string name)
+      : run_(run), host_(host), name_(std::move(name)) {}
+
+  void on_up(const HostReady& facts) override { run_.tell(input::AcceptHost{host_, facts}); }
+  void on_lost(const std::string& why) override { run_.tell(input::LoseHost{host_, why}); }
+  void on_down() override { run_.tell(input::FinishHost{host_}); }
+
+  void begin_scope(size_t suite) {
+    const std::filesystem::path folder =
+        run_.options_.run_folder / scope_folder(run_.suites_[suite]->plan().name, name_);
+    auto files = AttemptFiles::create(folder, run_.options_.output_limit);
+    if (!files) run_.results_unwritable(files.error());
+    Scope& scope = scopes_[suite];
+    if (files) scope.files = std::make_unique<AttemptFiles>(std::move(*files));
+    scope.began = run_.now();
+  }
+
+  void begin_tear_down(size_t suite) { scopes_[suite].began = run_.now(); }
+
+  void on_scope_output(size_t suite, Stream stream, std::string_view bytes) override {
+    Scope& scope = scopes_[suite];
+    if (const std::string line = last_line(bytes); !line.empty()) scope.last_line = line;
+    if (!scope.files) return;
+    if (const auto written = scope.files->append(stream, bytes); !written)
+      run_.results_unwritable(written.error());
+  }
+
+  void on_set_up(size_t suite, const std::optional<std::string>& failure) override {
+    run_.tell(input::FinishSetUp{host_, suite, took(suite), with_last_line(suite, failure)});
+    if (failure) scopes_.erase(suite);
+  }
+
+  void on_torn_down(size_t suite, const std::optional<std::string>& failure) override {
+    run_.tell(input::FinishTearDown{host_, suite, took(suite), with_last_line(suite, failure)});
+    scopes_.erase(suite);
+  }
+
+ private:
+  struct Scope {
+    std::unique_ptr<AttemptFiles> files;
+    Duration began{};
+    std::string last_line;
+  };
+
+  static std::string last_line(std::string_view bytes) {
+    const std::string_view text = trim(bytes);
+    return printable_line(text.substr(text.rfind('\n') + 1), 200);
+  }
+
+  [[nodiscard]] Duration took(size_t suite) { return run_.now() - scopes_[suite].began; }
+
+  [[nodiscard]] std::optional<std::string> with_last_line(
+      size_t suite, const std::optional<std::string>& failure) {
+    const std::string& line = scopes_[suite].last_line;
+    return failure && !line.empty() ? fmt::format("{}: {}", *failure, line) : failure;
+  }
+
+  RunLoop& run_;
+  size_t host_;
+  std::string name_;
+  std::map<size_t, Scope> scopes_;
+};
+
+RunLoop::RunLoop(boost::asio::io_context& loop, const Clock& clock, EnginePlan plan,
+                 std::vector<std::unique_ptr<Suite>> suites,
+                 std::vector<std::unique_ptr<Host>> hosts, JournalWriter& journal,
+                 std::vector<EventSink*> sinks, RunLoopOptions options)
+    : loop_(loop),
+      clock_(clock),
+      began_(clock.monotonic()),
+      engine_(plan),
+      suites_(std::move(suites)),
+      hosts_(std::move(hosts)),
+      journal_(journal),
+      sinks_(std::move(sinks)),
+      options_(std::move(options)),
+      wake_(loop),
+      heartbeat_(loop),
+      signals_(loop) {
+  for (size_t host = 0; host < hosts_.size(); ++host)
+    links_.push_back(std::make_unique<HostLink>(*this, host, plan.hosts[host].name));
+}
+
+RunLoop::~RunLoop() = default;
+
+Result<void> RunLoop::run(RunStarted header) {
+  began_ = clock_.monotonic();
+  watch_signals();
+  schedule_heartbeat();
+  tell(input::Begin{std::move(header)});
+  loop_.run();
+  if (const auto closed = journal_.close(); !closed && !trouble_) trouble_ = closed.error();
+  if (trouble_) return tl::unexpected(*trouble_);
+  return {};
+}
+
+void RunLoop::tell(Input input) {
+  inputs_.push_back(std::move(input));
+  if (!working_) work_off_inputs();
+}
+
+// One input after the other; what an action brings about at once waits for its turn, so that events
+// stay in order.
+void RunLoop::work_off_inputs() {
+  working_ = true;
+  while (!inputs_.empty()) {
+    const Input input = std::move(inputs_.front());
+    inputs_.pop_front();
+    for (const Action& action : engine_.handle(now(), input)) {
+      std::visit([this](const auto& what) { perform(what); }, action);
+    }
+    if (!inputs_.empty()) continue;
+    for (const auto& start : std::exchange(starts_, {}))
+      start();
+  }
+  working_ = false;
+}
+
+void RunLoop::perform(const action::Record& record) {
+  if (!trouble_) {
+    if (const auto kept = journal_.append(record.event); !kept) results_unwritable(kept.error());
+  }
+  for (EventSink* sink : sinks_)
+    sink->on_event(record.event);
+}
+
+void RunLoop::perform(const action::StartHost& start) {
+  hosts_[start.host]->start(*links_[start.host]);
+}
+
+void RunLoop::perform(const action::StopHost& stop) {
+  hosts_[stop.host]->stop(stop.urgency);
+}
+
+void RunLoop::perform(const action::SetUpSuite& set_up) {
+  links_[set_up.host]->begin_scope(set_up.suite);
+  hosts_[set_up.host]->set_up(set_up.suite, suites_[set_up.suite]->scope(), *links_[set_up.host]);
+}
+
+void RunLoop::perform(const action::TearDownSuite& tear_down) {
+  links_[tear_down.host]->begin_tear_down(tear_down.suite);
+  hosts_[tear_down.host]->tear_down(tear_down.suite);
+}
+
+void RunLoop::perform(const action::StopScope& stop) {
+  hosts_[stop.host]->stop_scope(stop.suite, stop.urgency);
+}
+
+void RunLoop::perform(const action::StartBatch& start) {
+  const std::string folder = attempt_folder(start.tests.front(), start.attempts.front());
+  auto files = AttemptFiles::create(options_.run_folder / folder, options_.output_limit);
+  if (!files) {
+    results_unwritable(files.error());
+    tell(input::EndBatch{start.batch, {}});
+    return;
+  }
+  const Suite& suite = *suites_[start.suite];
+  RunningBatch& batch = batches_[start.batch];
+  batch.host = start.host;
+  batch.run = std::make_unique<AttemptRun>(
+      start.batch, suite.make_parser(start.tests), std::move(*files), folder,
+      [this] { return now(); },
+      [this, number = start.batch](Input input) {
+        const bool over = std::holds_alternative<input::EndBatch>(input);
+        tell(std::move(input));
+        // It is on the stack: it goes with the loop's next turn.
+        if (over)
+          boost::asio::post(loop_, [gone = std::make_shared<decltype(batches_)::node_type>(
+                                        batches_.extract(number))] {});
+      });
+  batch.run->begin();
+  starts_.push_back([this, start, command = suite.command_for(start.tests)] {
+    const auto found = batches_.find(start.batch);
+    if (found != batches_.end())
+      hosts_[start.host]->run(start.batch, start.slot, start.suite, command, *found->second.run);
+  });
+}
+
+void RunLoop::perform(const action::StopBatch& stop) {
+  const auto found = batches_.find(stop.batch);
+  if (found == batches_.end()) return;
+  // Behind its start, should that still wait.
+  starts_.push_back([this, stop, host = found->second.host] {
+    hosts_[host]->stop_command(stop.batch, stop.urgency);
+  });
+}
+
+void RunLoop::perform(const action::WakeAt& wake) {
+  wake_.expires_at(std::chrono::steady_clock::time_point(began_ + wake.time));
+  wake_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) tell(input::Tick{});
+  });
+}
+
+void RunLoop::perform(const action::Finish&) {
+  wake_.cancel();
+  heartbeat_.cancel();
+  signals_.cancel();
+}
+
+void RunLoop::watch_signals() {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction current {};
+    if (signal == SIGHUP && ::sigaction(signal, nullptr, &current) == 0 &&
+        current.sa_handler == SIG_IGN)
+      continue;  // nohup
+    signals_.add(signal);
+  }
+  signals_.async_wait([this](const boost::system::error_code& error, int signal) {
+    if (error) return;
+    tell(input::Interrupt{signal == SIGHUP ? SIGTERM : signal});
+    watch_signals();
+  });
+}
+
+void RunLoop::schedule_heartbeat() {
+  if (options_.heartbeat.count() <= 0) return;
+  heartbeat_.expires_after(options_.heartbeat);
+  heartbeat_.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    options_.on_heartbeat(now());
+    schedule_heartbeat();
+  });
+}
+
+void RunLoop::results_unwritable(const Error& error) {
+  if (trouble_) return;
+  trouble_ = error;
+  tell(input::Abandon{error.message});
+}
+
+}  // namespace ffci

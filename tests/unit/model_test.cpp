@@ -1,0 +1,151 @@
+#include <doctest/doctest.h>
+
+#include <csignal>
+#include <initializer_list>
+
+#include "model/exit_code.hpp"
+#include "model/run.hpp"
+
+using namespace ffci;
+using namespace std::chrono_literals;
+
+namespace {
+
+Verdict verdict(std::initializer_list<Outcome> outcomes) {
+  std::vector<const Outcome*> attempts;
+  for (const Outcome& outcome : outcomes)
+    attempts.push_back(&outcome);
+  return verdict_of(attempts);
+}
+
+const TestId test_a{"s", "", "a", 1}, test_b{"s", "", "b", 1};
+
+// A run told in facts.
+class Told {
+ public:
+  explicit Told(std::initializer_list<TestId> tests) {
+    add(RunStarted{"id", "job", "1", {}, 0, "", ""});
+    for (const TestId& test : tests)
+      add(TestSelected{test, {}});
+  }
+  Told& attempt(const TestId& test, int number, Outcome outcome) {
+    add(AttemptStarted{test, number, "local", 1, "files"});
+    Attempt result;
+    result.number = number;
+    result.host = "local";
+    result.outcome = std::move(outcome);
+    add(AttemptFinished{test, result});
+    return *this;
+  }
+  Told& finish(RunFinished finished = {}) {
+    add(finished);
+    return *this;
+  }
+  void add(decltype(RunEvent::fact) fact) { run.apply({++sequence_, 0ms, std::move(fact)}); }
+  Run run;
+
+ private:
+  std::uint64_t sequence_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE(
+    "the verdict follows from the attempts: a pass wins, then the last bad one, then a skip, then "
+    "infrastructure") {
+  const Failed failed{"no", {}};
+  CHECK(verdict({}) == Verdict::not_run);
+  CHECK(verdict({Passed{}}) == Verdict::passed);
+  CHECK(verdict({failed, Passed{}}) == Verdict::flaky);
+  CHECK(verdict({HostLost{"x"}, Passed{}}) == Verdict::passed);
+  CHECK(verdict({failed, failed}) == Verdict::failed);
+  CHECK(verdict({failed, TimedOut{1s}}) == Verdict::timed_out);
+  CHECK(verdict({TimedOut{1s}, Crashed{"BUG", "s"}}) == Verdict::crashed);
+  CHECK(verdict({Skipped{"x"}}) == Verdict::skipped);
+  CHECK(verdict({HostLost{"x"}, HostLost{"y"}}) == Verdict::error);
+  CHECK(verdict({SetupFailed{"x"}}) == Verdict::error);
+  CHECK(verdict({NotRun{"x"}}) == Verdict::not_run);
+  // What follows a failure without passing doesn't take it back.
+  CHECK(verdict({failed, HostLost{"x"}}) == Verdict::failed);
+  CHECK(verdict({failed, Skipped{"x"}}) == Verdict::failed);
+  CHECK(verdict({failed, NotRun{"x"}}) == Verdict::failed);
+}
+
+TEST_CASE("every verdict and its name belong together") {
+  for (const Verdict v : all_verdicts)
+    CHECK(verdict_from_name(verdict_name(v)) == v);
+  CHECK_FALSE(verdict_from_name("green"));
+}
+
+TEST_CASE("the exit code says what a pipeline must know") {
+  CHECK(exit_code_for(Told({test_a}).attempt(test_a, 1, Passed{}).finish().run) == ExitCode::ok);
+  CHECK(exit_code_for(Told({test_a})
+                          .attempt(test_a, 1, Failed{"x", {}})
+                          .attempt(test_a, 2, Passed{})
+                          .finish()
+                          .run) == ExitCode::ok);
+  CHECK(exit_code_for(Told({test_a}).attempt(test_a, 1, TimedOut{1s}).finish().run) ==
+        ExitCode::regression);
+  CHECK(exit_code_for(Told({test_a}).attempt(test_a, 1, Skipped{"x"}).finish().run) ==
+        ExitCode::nothing_run);
+  CHECK(exit_code_for(Told({}).finish().run) == ExitCode::nothing_run);
+  CHECK(exit_code_for(Told({test_a, test_b}).attempt(test_a, 1, Passed{}).finish().run) ==
+        ExitCode::incomplete);
+  CHECK(exit_code_for(Told({test_a}).attempt(test_a, 1, SetupFailed{"x"}).finish().run) ==
+        ExitCode::incomplete);
+  CHECK(exit_code_for(Told({test_a}).finish({RunFinished::How::no_hosts, 0}).run) ==
+        ExitCode::no_hosts);
+  CHECK(exit_code_for(Told({test_a}).finish({RunFinished::How::interrupted, SIGINT}).run) ==
+        ExitCode::interrupted);
+  CHECK(exit_code_for(Told({test_a}).finish({RunFinished::How::interrupted, SIGTERM}).run) ==
+        ExitCode::terminated);
+}
+
+TEST_CASE("a failure beats everything else that happened to the run") {
+  Told told({test_a, test_b});
+  told.attempt(test_a, 1, Failed{"x", {}}).finish({RunFinished::How::interrupted, SIGINT});
+  CHECK(exit_code_for(told.run) == ExitCode::regression);
+}
+
+TEST_CASE("a run whose end is missing is incomplete, however well it went") {
+  CHECK(exit_code_for(Told({test_a}).attempt(test_a, 1, Passed{}).run) == ExitCode::incomplete);
+}
+
+TEST_CASE("no exit code is one that other tools have taken") {
+  for (const ExitCodeMeaning& code : exit_code_table()) {
+    const int value = static_cast<int>(code.code);
+    CAPTURE(value);
+    const bool taken = value == 2 || value == 77 || value == 99 || (value >= 100 && value <= 105) ||
+                       (value >= 124 && value <= 127);
+    CHECK_FALSE(taken);
+  }
+}
+
+TEST_CASE("the run keeps facts about tests in any order they come") {
+  Told told({});
+  told.attempt(test_b, 2, Passed{}).attempt(test_b, 1, Failed{"x", {}});
+  REQUIRE(told.run.find(test_b) != nullptr);
+  CHECK(told.run.find(test_b)->verdict() == Verdict::flaky);
+  CHECK(told.run.find(test_b)->attempts.front().number == 1);
+  CHECK(told.run.find(test_b)->reason() == "passed on attempt 2; attempt 1: x");
+}
+
+TEST_CASE("a test that was running when ff-ci died says so") {
+  Told told({test_a});
+  told.add(AttemptStarted{test_a, 1, "local", 1, "files"});
+  CHECK(told.run.tests()[0].verdict() == Verdict::not_run);
+  CHECK(told.run.tests()[0].reason() == "was running on local when ff-ci died");
+}
+
+TEST_CASE("exit statuses are told in words") {
+  CHECK(describe({ExitStatus::Kind::exited, 3}) == "exit status 3");
+  CHECK(describe({ExitStatus::Kind::exited, 127}) == "exit status 127 (command not found)");
+  CHECK(describe({ExitStatus::Kind::exited, 139}) == "exit status 139 (SIGSEGV)");
+  CHECK(describe({ExitStatus::Kind::exited, 255}) == "exit status 255");
+  CHECK(describe({ExitStatus::Kind::signaled, SIGKILL}) == "killed by SIGKILL");
+}
+
+TEST_CASE("test ids are printed with what tells them apart") {
+  CHECK(to_string({"kvm", "", "dirty", 1}) == "kvm/dirty");
+  CHECK(to_string({"btrfs", "4k", "generic/001", 3}) == "btrfs@4k/generic/001 #3");
+}
