@@ -96,6 +96,10 @@ struct SupervisedProcess::State : std::enable_shared_from_this<State> {
     read_output(Stream::standard_output);
     read_output(Stream::standard_error);
     read_reports();
+    await_exit();
+  }
+
+  void await_exit() {
     process.async_wait(Descriptor::wait_read,
                        [self = shared_from_this()](const boost::system::error_code& error) {
                          if (!error) self->on_exit();
@@ -174,6 +178,9 @@ struct SupervisedProcess::State : std::enable_shared_from_this<State> {
   void on_exit() {
     siginfo_t info{};
     ::waitid(P_PIDFD, static_cast<id_t>(process.native_handle()), &info, WEXITED | WNOHANG);
+    // A wake-up for nothing: asio leaves it to close(2) to take a descriptor out of its epoll set, and that waits for the copy
+    // that a supervisor holds until it has closed what it does not need.
+    if (info.si_pid == 0) return await_exit();
     // All writers are gone, so this is what the pipes hold and no more; without a namespace
     // something might have escaped and write on.
     drain(Stream::standard_output, 64);

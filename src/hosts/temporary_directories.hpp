@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "base/fd.hpp"
 #include "base/result.hpp"
 
 namespace boost::asio {
@@ -21,7 +22,8 @@ class TemporaryDirectories {
   TemporaryDirectories(const TemporaryDirectories&) = delete;
   TemporaryDirectories& operator=(const TemporaryDirectories&) = delete;
 
-  // Error (io): the directory that holds the others can't be made.
+  // Also removes what an ff-ci that was killed has left. Error (io): the directory that holds the
+  // others can't be made.
   [[nodiscard]] Result<void> open();
   // Error (io): it can't be made.
   [[nodiscard]] Result<std::string> make();
@@ -30,6 +32,7 @@ class TemporaryDirectories {
  private:
   boost::asio::io_context& loop_;
   std::string base_;
+  Fd lock_;  // tells others that base_ is in use
   unsigned long made_ = 0;
 };
 
