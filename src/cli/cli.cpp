@@ -15,18 +15,30 @@
 namespace ffci {
 namespace {
 
+// One subcommand from what was typed behind it to its exit code.
+template <auto parse, auto command>
+Result<ExitCode> parse_and_run(const Arguments& arguments) {
+  const auto parsed = parse(arguments);
+  if (!parsed) return tl::unexpected(parsed.error());
+  if (!parsed->help) return command(parsed->choices);
+  fmt::print("{}", *parsed->help);
+  return ExitCode::ok;
+}
+
 struct Command {
   const char* name;
   const char* what;
-  Result<ExitCode> (*run)(const std::vector<std::string>&);
+  Result<ExitCode> (*run)(const Arguments&);
 };
 
 constexpr Command commands[] = {
-    {"run", "run the tests of a job", run_command},
-    {"list", "list the tests that would run", list_command},
-    {"validate", "check job specs", validate_command},
-    {"report", "write the reports of a stored run again", report_command},
-    {"compare", "say what changed from one run to another", compare_command},
+    {"run", "run the tests of a job", parse_and_run<parse_run, run_command>},
+    {"list", "list the tests that would run", parse_and_run<parse_list, list_command>},
+    {"validate", "check job specs", parse_and_run<parse_validate, validate_command>},
+    {"report", "write the reports of a stored run again",
+     parse_and_run<parse_report, report_command>},
+    {"compare", "say what changed from one run to another",
+     parse_and_run<parse_compare, compare_command>},
 };
 
 std::string help() {
@@ -44,7 +56,7 @@ std::string help() {
   return text;
 }
 
-Result<ExitCode> dispatch(const std::vector<std::string>& arguments) {
+Result<ExitCode> dispatch(const Arguments& arguments) {
   if (arguments.empty()) return fail(ErrorKind::usage, "no command was given; see `ff-ci --help`");
   const std::string& first = arguments.front();
   if (first == "--help" || first == "-h" || first == "help") {

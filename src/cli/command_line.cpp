@@ -12,7 +12,6 @@ namespace ffci {
 namespace {
 
 namespace po = boost::program_options;
-using Arguments = std::vector<std::string>;
 
 // Options that stand for one key of the spec.
 struct KeyOption {
@@ -76,21 +75,17 @@ po::options_description spec_options() {
       ("slowest-first", text("SOURCE"),
        "= --order slowest-first, and with =SOURCE also --durations SOURCE")  //
       ("set", po::value<Arguments>()->composing()->value_name("PATH=VALUE"),
-       "any key, e.g. --set suites.kvm.timeout=5m; VALUE is YAML");
+       "any key, for example --set suites.kvm.commands.timeout=5m");
   return options;
 }
 
-po::options_description help_option() {
-  po::options_description options;
-  options.add_options()("help,h", po::bool_switch(), "show this help");
-  return options;
-}
-
+// What a command takes.
 struct Shape {
   std::string usage;  // what stands before the options
   po::options_description options;
-  const char* positional;  // the name of what is not an option
 };
+
+constexpr const char* positional_name = "positional";
 
 // An option whose value may be left out takes it only with '=': otherwise it would swallow the job
 // spec.
@@ -104,9 +99,9 @@ Arguments without_optional_values(Arguments arguments) {
 Result<po::variables_map> parse(const Arguments& arguments, const Shape& shape) {
   po::options_description all;
   all.add(shape.options);
-  all.add_options()(shape.positional, po::value<Arguments>());
+  all.add_options()(positional_name, po::value<Arguments>());
   po::positional_options_description positional;
-  positional.add(shape.positional, -1);
+  positional.add(positional_name, -1);
   try {
     po::variables_map found;
     constexpr auto style =
@@ -131,20 +126,14 @@ Result<po::variables_map> parse(const Arguments& arguments, const Shape& shape) 
   }
 }
 
-std::string help_of(const Shape& shape) {
-  std::ostringstream text;
-  text << shape.usage << shape.options;
-  return text.str();
-}
-
 std::optional<std::string> given(const po::variables_map& found, const std::string& name) {
   const auto option = found.find(name);
   if (option == found.end()) return std::nullopt;
   return option->second.as<std::string>();
 }
 
-Arguments positional_of(const po::variables_map& found, const Shape& shape) {
-  const auto option = found.find(shape.positional);
+Arguments all_given(const po::variables_map& found, const std::string& name) {
+  const auto option = found.find(name);
   return option == found.end() ? Arguments() : option->second.as<Arguments>();
 }
 
@@ -197,29 +186,54 @@ Result<std::vector<SpecOverride>> overrides_of(const po::variables_map& found) {
   return overrides;
 }
 
-Result<Parsed<JobChoices>> parse_job(const Arguments& arguments, const Shape& shape) {
+// Parses, answers --help, and lets `choose` make the choices of what was found.
+template <class Choices, class Choose>
+Result<Parsed<Choices>> parse_with(const Arguments& arguments, Shape shape, Choose choose) {
+  po::options_description help;
+  help.add_options()("help,h", po::bool_switch(), "show this help");
+  shape.options.add(help);
   const auto found = parse(arguments, shape);
   if (!found) return tl::unexpected(found.error());
-  Parsed<JobChoices> parsed;
+  Parsed<Choices> parsed;
   if ((*found)["help"].as<bool>()) {
-    parsed.help = HelpWanted{help_of(shape)};
+    std::ostringstream text;
+    text << shape.usage << shape.options;
+    parsed.help = text.str();
     return parsed;
   }
-  JobChoices& choices = parsed.choices;
-  choices.patterns = positional_of(*found, shape);
-  if (choices.patterns.empty())
+  if (const Result<void> chosen = choose(*found, parsed.choices); !chosen) {
+    return tl::unexpected(chosen.error());
+  }
+  return parsed;
+}
+
+template <class T>
+Result<void> assign(T& to, Result<T> value) {
+  if (!value) return tl::unexpected(value.error());
+  to = std::move(*value);
+  return {};
+}
+
+Result<void> choose_job(const po::variables_map& found, JobChoices& choices) {
+  choices.patterns = all_given(found, positional_name);
+  if (choices.patterns.empty()) {
     return fail(ErrorKind::usage, "no job spec was given; expected JOB [TEST…]");
+  }
   choices.spec = choices.patterns.front();
   choices.patterns.erase(choices.patterns.begin());
-  auto overrides = overrides_of(*found);
-  if (!overrides) return tl::unexpected(overrides.error());
-  choices.overrides = std::move(*overrides);
-  auto console = console_of(*found);
-  if (!console) return tl::unexpected(console.error());
-  choices.console = *console;
-  if (found->count("list") > 0) choices.list = (*found)["list"].as<bool>();
-  if (found->count("events") > 0) choices.events = given(*found, "events");
-  return parsed;
+  choices.excluded = all_given(found, "exclude-tests");
+  if (found.count("list") > 0) choices.list = found["list"].as<bool>();
+  choices.events = given(found, "events");
+  if (auto overridden = assign(choices.overrides, overrides_of(found)); !overridden)
+    return overridden;
+  return assign(choices.console, console_of(found));
+}
+
+po::options_description selection_options() {
+  po::options_description options("Selection");
+  options.add_options()("exclude-tests,e", po::value<Arguments>()->composing()->value_name("TEST"),
+                        "not these; may be repeated");
+  return options;
 }
 
 }  // namespace
@@ -229,52 +243,44 @@ Result<Parsed<JobChoices>> parse_run(const Arguments& arguments) {
   here.add_options()                                                              //
       ("list,l", po::bool_switch(), "only list the tests, as `ff-ci list` does")  //
       ("events", text("FILE"),
-       "write the run's events to FILE (-: stdout, the log then goes to stderr) as they happen, "
-       "one JSON object a line");
+       "write the run's events to FILE as they happen, one JSON object a line (-: stdout; the log "
+       "then goes to stderr)");
   Shape shape{
       "Usage: ff-ci run [OPTION…] JOB [TEST…]\n\n"
       "Runs the tests of the job spec JOB (YAML; - reads stdin), or those that match a TEST: "
-      "SUITE, SUITE/TEST, or TEST alone\n"
-      "when the job has one suite; * ? [] match as in a shell.\n\n",
-      {},
-      "test"};
-  shape.options.add(here).add(spec_options()).add(console_options()).add(help_option());
-  return parse_job(arguments, shape);
+      "SUITE,\n"
+      "SUITE/TEST, or TEST alone when the job has one suite; * ? [] match as in a shell.\n\n",
+      {}};
+  shape.options.add(here).add(selection_options()).add(spec_options()).add(console_options());
+  return parse_with<JobChoices>(arguments, std::move(shape), choose_job);
 }
 
 Result<Parsed<JobChoices>> parse_list(const Arguments& arguments) {
   Shape shape{
-      "Usage: ff-ci list [OPTION…] JOB [TEST…]\n\nLists the tests that `ff-ci run` would run, with "
-      "--verbose also their limits and "
-      "expected durations.\n\n",
-      {},
-      "test"};
-  shape.options.add(spec_options()).add(console_options()).add(help_option());
-  return parse_job(arguments, shape);
+      "Usage: ff-ci list [OPTION…] JOB [TEST…]\n\n"
+      "Lists the tests that `ff-ci run` would run, with --verbose also their limits and expected "
+      "durations.\n\n",
+      {}};
+  shape.options.add(selection_options()).add(spec_options()).add(console_options());
+  return parse_with<JobChoices>(arguments, std::move(shape), choose_job);
 }
 
 Result<Parsed<ValidateChoices>> parse_validate(const Arguments& arguments) {
   Shape shape{
-      "Usage: ff-ci validate [OPTION…] JOB…\n\nChecks job specs and prints every complaint; what "
-      "they name (directories, imported "
-      "files) is looked at by `ff-ci list`.\n\n",
-      {},
-      "spec"};
-  shape.options.add(spec_options()).add(help_option());
-  const auto found = parse(arguments, shape);
-  if (!found) return tl::unexpected(found.error());
-  Parsed<ValidateChoices> parsed;
-  if ((*found)["help"].as<bool>()) {
-    parsed.help = HelpWanted{help_of(shape)};
-    return parsed;
-  }
-  parsed.choices.specs = positional_of(*found, shape);
-  if (parsed.choices.specs.empty())
-    return fail(ErrorKind::usage, "no job spec was given; expected JOB…");
-  auto overrides = overrides_of(*found);
-  if (!overrides) return tl::unexpected(overrides.error());
-  parsed.choices.overrides = std::move(*overrides);
-  return parsed;
+      "Usage: ff-ci validate [OPTION…] JOB…\n\n"
+      "Checks job specs and prints every complaint; what they name (directories, imported files) "
+      "is\n"
+      "looked at by `ff-ci list`.\n\n",
+      {}};
+  shape.options.add(spec_options());
+  return parse_with<ValidateChoices>(
+      arguments, std::move(shape),
+      [](const po::variables_map& found, ValidateChoices& choices) -> Result<void> {
+        choices.specs = all_given(found, positional_name);
+        if (choices.specs.empty())
+          return fail(ErrorKind::usage, "no job spec was given; expected JOB…");
+        return assign(choices.overrides, overrides_of(found));
+      });
 }
 
 Result<Parsed<ReportChoices>> parse_report(const Arguments& arguments) {
@@ -284,31 +290,24 @@ Result<Parsed<ReportChoices>> parse_report(const Arguments& arguments) {
       ("junit", text("FILE"), "also write the JUnit report there")   //
       ("summary", text("FILE"), "also write summary.json there");
   Shape shape{
-      "Usage: ff-ci report [OPTION…] [SOURCE]\n\nWrites the reports of a stored run again, the "
-      "same bytes from the same events, and "
-      "prints its summary.\nExits as that run did. SOURCE: latest (default), a run id, or the path "
-      "of a run's folder.\n\n",
-      {},
-      "source"};
-  shape.options.add(here).add(console_options()).add(help_option());
-  const auto found = parse(arguments, shape);
-  if (!found) return tl::unexpected(found.error());
-  Parsed<ReportChoices> parsed;
-  if ((*found)["help"].as<bool>()) {
-    parsed.help = HelpWanted{help_of(shape)};
-    return parsed;
-  }
-  const Arguments sources = positional_of(*found, shape);
-  if (sources.size() > 1) return fail(ErrorKind::usage, "more than one SOURCE was given");
-  ReportChoices& choices = parsed.choices;
-  if (!sources.empty()) choices.source = sources.front();
-  choices.results = given(*found, "results-dir").value_or(choices.results);
-  choices.junit = given(*found, "junit");
-  choices.summary = given(*found, "summary");
-  auto console = console_of(*found);
-  if (!console) return tl::unexpected(console.error());
-  choices.console = *console;
-  return parsed;
+      "Usage: ff-ci report [OPTION…] [SOURCE]\n\n"
+      "Writes the reports of a stored run again, the same bytes from the same events, and prints "
+      "its\n"
+      "summary. Exits as that run did. SOURCE: latest (default), a run id, or the path of a run's "
+      "folder.\n\n",
+      {}};
+  shape.options.add(here).add(console_options());
+  return parse_with<ReportChoices>(
+      arguments, std::move(shape),
+      [](const po::variables_map& found, ReportChoices& choices) -> Result<void> {
+        const Arguments sources = all_given(found, positional_name);
+        if (sources.size() > 1) return fail(ErrorKind::usage, "more than one SOURCE was given");
+        if (!sources.empty()) choices.source = sources.front();
+        choices.results = given(found, "results-dir").value_or(choices.results);
+        choices.junit = given(found, "junit");
+        choices.summary = given(found, "summary");
+        return assign(choices.console, console_of(found));
+      });
 }
 
 Result<Parsed<CompareChoices>> parse_compare(const Arguments& arguments) {
@@ -318,26 +317,22 @@ Result<Parsed<CompareChoices>> parse_compare(const Arguments& arguments) {
       (",b", text("SOURCE"), "the later run (default: latest)")               //
       ("results-dir", text("DIR"), "where runs are kept (results)");
   Shape shape{
-      "Usage: ff-ci compare [-a SOURCE] [-b SOURCE]\n\nSays what changed from run a to run b, test "
-      "by test. Exits with 1 when tests fail "
-      "in b that did not in a.\nSOURCE: latest, a run id, or the path of a run's folder.\n\n",
-      {},
-      "unexpected"};
-  shape.options.add(here).add(help_option());
-  const auto found = parse(arguments, shape);
-  if (!found) return tl::unexpected(found.error());
-  Parsed<CompareChoices> parsed;
-  if ((*found)["help"].as<bool>()) {
-    parsed.help = HelpWanted{help_of(shape)};
-    return parsed;
-  }
-  if (found->count("unexpected") > 0)
-    return fail(ErrorKind::usage, "compare takes its runs with -a and -b");
-  CompareChoices& choices = parsed.choices;
-  choices.a = given(*found, "-a").value_or("");
-  choices.b = given(*found, "-b").value_or("latest");
-  choices.results = given(*found, "results-dir").value_or(choices.results);
-  return parsed;
+      "Usage: ff-ci compare [-a SOURCE] [-b SOURCE]\n\n"
+      "Says what changed from run a to run b, test by test. Exits with 1 when tests fail in b that "
+      "did\n"
+      "not in a. SOURCE: latest, a run id, or the path of a run's folder.\n\n",
+      {}};
+  shape.options.add(here);
+  return parse_with<CompareChoices>(
+      arguments, std::move(shape),
+      [](const po::variables_map& found, CompareChoices& choices) -> Result<void> {
+        if (found.count(positional_name) > 0)
+          return fail(ErrorKind::usage, "compare takes its runs with -a and -b");
+        choices.a = given(found, "-a").value_or(choices.a);
+        choices.b = given(found, "-b").value_or(choices.b);
+        choices.results = given(found, "results-dir").value_or(choices.results);
+        return {};
+      });
 }
 
 }  // namespace ffci

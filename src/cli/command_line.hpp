@@ -23,8 +23,9 @@ struct ConsoleChoices {
 
 // `run` and `list`.
 struct JobChoices {
-  std::string spec;  // path, or "-"
-  std::vector<std::string> patterns;
+  std::string spec;                   // path, or "-"
+  std::vector<std::string> patterns;  // the tests to run; none: all
+  std::vector<std::string> excluded;  // patterns of those not to run
   std::vector<SpecOverride> overrides;
   bool list = false;                  // run --list
   std::optional<std::string> events;  // path, or "-"
@@ -49,25 +50,20 @@ struct CompareChoices {
   std::string results = "results";
 };
 
-struct HelpWanted {
-  std::string text;
-};
-
-// HelpWanted stands in the error's place when --help was asked for.
+// What was typed behind a command: its choices, or that its help is wanted.
 template <class Choices>
 struct Parsed {
-  std::optional<HelpWanted> help;
+  std::optional<std::string> help;  // the text
   Choices choices;
 };
 
 // Errors (usage) name the option and the nearest known one. `arguments` is what stands behind the
 // command.
-[[nodiscard]] Result<Parsed<JobChoices>> parse_run(const std::vector<std::string>& arguments);
-[[nodiscard]] Result<Parsed<JobChoices>> parse_list(const std::vector<std::string>& arguments);
-[[nodiscard]] Result<Parsed<ValidateChoices>> parse_validate(
-    const std::vector<std::string>& arguments);
-[[nodiscard]] Result<Parsed<ReportChoices>> parse_report(const std::vector<std::string>& arguments);
-[[nodiscard]] Result<Parsed<CompareChoices>> parse_compare(
-    const std::vector<std::string>& arguments);
+using Arguments = std::vector<std::string>;
+[[nodiscard]] Result<Parsed<JobChoices>> parse_run(const Arguments& arguments);
+[[nodiscard]] Result<Parsed<JobChoices>> parse_list(const Arguments& arguments);
+[[nodiscard]] Result<Parsed<ValidateChoices>> parse_validate(const Arguments& arguments);
+[[nodiscard]] Result<Parsed<ReportChoices>> parse_report(const Arguments& arguments);
+[[nodiscard]] Result<Parsed<CompareChoices>> parse_compare(const Arguments& arguments);
 
 }  // namespace ffci

@@ -1,19 +1,16 @@
-// The subcommands. Each takes what was typed behind its name and returns an exit code; errors that
-// end it are values.
+// The subcommands: what was chosen in, an exit code out. Errors that end one are values.
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "base/result.hpp"
+#include "cli/command_line.hpp"
 #include "model/exit_code.hpp"
 
 namespace ffci {
 
-[[nodiscard]] Result<ExitCode> run_command(const std::vector<std::string>& arguments);
-[[nodiscard]] Result<ExitCode> list_command(const std::vector<std::string>& arguments);
-[[nodiscard]] Result<ExitCode> validate_command(const std::vector<std::string>& arguments);
-[[nodiscard]] Result<ExitCode> report_command(const std::vector<std::string>& arguments);
-[[nodiscard]] Result<ExitCode> compare_command(const std::vector<std::string>& arguments);
+[[nodiscard]] Result<ExitCode> run_command(const JobChoices& choices);
+[[nodiscard]] Result<ExitCode> list_command(const JobChoices& choices);
+[[nodiscard]] Result<ExitCode> validate_command(const ValidateChoices& choices);
+[[nodiscard]] Result<ExitCode> report_command(const ReportChoices& choices);
+[[nodiscard]] Result<ExitCode> compare_command(const CompareChoices& choices);
 
 }  // namespace ffci

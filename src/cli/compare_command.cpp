@@ -21,14 +21,7 @@ Result<Run> read_run(const std::string& results, const std::string& source) {
 
 }  // namespace
 
-Result<ExitCode> compare_command(const std::vector<std::string>& arguments) {
-  auto parsed = parse_compare(arguments);
-  if (!parsed) return tl::unexpected(parsed.error());
-  if (parsed->help) {
-    fmt::print("{}", parsed->help->text);
-    return ExitCode::ok;
-  }
-  const CompareChoices& choices = parsed->choices;
+Result<ExitCode> compare_command(const CompareChoices& choices) {
   const auto b = read_run(choices.results, choices.b);
   if (!b) return tl::unexpected(b.error());
   std::string source = choices.a;

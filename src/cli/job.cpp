@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <map>
 #include <random>
+#include <unordered_set>
 
 #include "base/file.hpp"
 #include "store/expected_durations.hpp"
@@ -118,6 +119,14 @@ Result<Job> load_job(const JobChoices& choices) {
   }
   auto selected = select_tests(all, choices.patterns);
   if (!selected) return tl::unexpected(selected.error());
+  if (!choices.excluded.empty()) {
+    const auto excluded = select_tests(all, choices.excluded);
+    if (!excluded) return tl::unexpected(excluded.error());
+    std::unordered_set<TestId> out;
+    for (const TestCase& test : *excluded)
+      out.insert(test.id);
+    std::erase_if(*selected, [&](const TestCase& test) { return out.contains(test.id); });
+  }
 
   const RunSpec& run = job.spec.run;
   job.plan.tests = repeated(*selected, run.iterate);

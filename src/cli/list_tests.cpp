@@ -23,16 +23,10 @@ ExitCode list_tests(const Job& job, const JobChoices& choices) {
   return job.plan.tests.empty() ? ExitCode::nothing_run : ExitCode::ok;
 }
 
-Result<ExitCode> list_command(const std::vector<std::string>& arguments) {
-  auto parsed = parse_list(arguments);
-  if (!parsed) return tl::unexpected(parsed.error());
-  if (parsed->help) {
-    fmt::print("{}", parsed->help->text);
-    return ExitCode::ok;
-  }
-  const auto job = load_job(parsed->choices);
+Result<ExitCode> list_command(const JobChoices& choices) {
+  const auto job = load_job(choices);
   if (!job) return tl::unexpected(job.error());
-  return list_tests(*job, parsed->choices);
+  return list_tests(*job, choices);
 }
 
 }  // namespace ffci

@@ -11,14 +11,7 @@
 
 namespace ffci {
 
-Result<ExitCode> report_command(const std::vector<std::string>& arguments) {
-  auto parsed = parse_report(arguments);
-  if (!parsed) return tl::unexpected(parsed.error());
-  if (parsed->help) {
-    fmt::print("{}", parsed->help->text);
-    return ExitCode::ok;
-  }
-  const ReportChoices& choices = parsed->choices;
+Result<ExitCode> report_command(const ReportChoices& choices) {
   const auto folder = find_run(choices.results, choices.source);
   if (!folder) return tl::unexpected(folder.error());
   const auto run = read_journal(*folder / "journal.jsonl");

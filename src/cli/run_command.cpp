@@ -62,14 +62,7 @@ std::vector<std::unique_ptr<Host>> make_hosts(boost::asio::io_context& loop, con
 
 }  // namespace
 
-Result<ExitCode> run_command(const std::vector<std::string>& arguments) {
-  auto parsed = parse_run(arguments);
-  if (!parsed) return tl::unexpected(parsed.error());
-  if (parsed->help) {
-    fmt::print("{}", parsed->help->text);
-    return ExitCode::ok;
-  }
-  const JobChoices& choices = parsed->choices;
+Result<ExitCode> run_command(const JobChoices& choices) {
   auto job = load_job(choices);
   if (!job) return tl::unexpected(job.error());
   if (choices.list) return list_tests(*job, choices);

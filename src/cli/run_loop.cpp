@@ -123,7 +123,7 @@ void RunLoop::work_off_inputs() {
     const Input input = std::move(inputs_.front());
     inputs_.pop_front();
     for (const Action& action : engine_.handle(now(), input)) {
-      std::visit([this](const auto& what) { perform(what); }, action);
+      std::visit([this](const auto& what) { this->perform(what); }, action);
     }
     if (!inputs_.empty()) continue;
     for (const auto& start : std::exchange(starts_, {}))

@@ -7,16 +7,10 @@
 
 namespace ffci {
 
-Result<ExitCode> validate_command(const std::vector<std::string>& arguments) {
-  auto parsed = parse_validate(arguments);
-  if (!parsed) return tl::unexpected(parsed.error());
-  if (parsed->help) {
-    fmt::print("{}", parsed->help->text);
-    return ExitCode::ok;
-  }
+Result<ExitCode> validate_command(const ValidateChoices& choices) {
   std::optional<Error> all;
-  for (const std::string& path : parsed->choices.specs) {
-    const auto spec = read_job_spec(path, parsed->choices.overrides);
+  for (const std::string& path : choices.specs) {
+    const auto spec = read_job_spec(path, choices.overrides);
     if (spec) {
       fmt::print("{}: valid\n", path);
     } else if (all) {

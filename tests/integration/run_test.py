@@ -129,6 +129,13 @@ class Selection(FfciTest):
                 self.assertEqual(self.run_job(pattern).returncode, 0)
                 self.assertEqual(sorted(self.verdicts()), chosen)
 
+    def test_excluded_tests_do_not_run(self):
+        self.commands({"a1": "true", "a2": "true", "b": "true"})
+        self.assertEqual(self.run_job("-e", "s/a1", "--exclude-tests", "b").returncode, 0)
+        self.assertEqual(sorted(self.verdicts()), ["a2"])
+        self.assertEqual(self.run_job("-e", "s/*").returncode, 4)
+        self.assertEqual(self.run_job("-e", "nowhere").returncode, 64)
+
     def test_a_pattern_that_matches_nothing_is_an_error_with_the_nearest_name(self):
         self.commands({"posix_timers": "true"})
         done = self.run_job("s/posix_timer")

@@ -166,7 +166,7 @@ class World {
   void deliver(const What& what) {
     for (const Action& action : engine_.handle(Duration(now_), what)) {
       claim(!finished_, "nothing is done after Finish");
-      std::visit([this](const auto& asked) { perform(asked); }, action);
+      std::visit([this](const auto& asked) { this->perform(asked); }, action);
     }
     // What cli does: a batch's test has begun as soon as it was started.
     while (!begins_.empty()) {
@@ -181,7 +181,7 @@ class World {
     claim(record.event.sequence == ++sequence_, "events are numbered without gaps");
     claim(record.event.time >= last_event_, "events are in order of time");
     last_event_ = record.event.time;
-    std::visit([this](const auto& fact) { note(fact); }, record.event.fact);
+    std::visit([this](const auto& fact) { this->note(fact); }, record.event.fact);
   }
   void perform(const action::StartHost& start) {
     SimulatedHost& host = hosts_[start.host];
@@ -399,7 +399,9 @@ class World {
         alone |= plan_.suites[suite].parallel == 1;
       }
       if (alone || used + in_set_up + host.dead_slots.size() >= host.slots.size()) continue;
-      for (const auto& [id, test] : tests_) {
+      for (const auto& entry : tests_) {
+        const TestId& id = entry.first;
+        const SimulatedTest& test = entry.second;
         if (!test.pending || test.finished > 0) continue;
         const auto suite = static_cast<size_t>(
             std::find_if(plan_.suites.begin(), plan_.suites.end(),
