@@ -18,7 +18,8 @@ namespace ffci {
 // folder is made when missing. Errors (io) name the path and the cause.
 [[nodiscard]] Result<void> write_file(const std::filesystem::path& path, std::string_view content);
 
-// All of `bytes`, through short writes and EINTR. Returns 0, or the errno that stopped it.
+// All of `bytes`, through short writes, EINTR and a descriptor that does not block. Returns 0, or
+// the errno that stopped it.
 [[nodiscard]] int write_all(int fd, std::string_view bytes);
 
 }  // namespace ffci

@@ -1,11 +1,17 @@
 #include "cli/cli.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
+#include <cstdio>
+#include <cstring>
 #include <exception>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "base/text.hpp"
@@ -83,16 +89,36 @@ void print_error(const Error& error) {
   fmt::print(stderr, "{}{}\n", names_its_place ? "" : "ff-ci: ", printable(error.message));
 }
 
+// What a parent may have left us without, or with.
+void make_the_process_ordinary() {
+  int fd = 0;
+  do
+    fd = ::open("/dev/null", O_RDWR);  // so that no file of ours becomes stdin, stdout or stderr
+  while (fd >= 0 && fd <= STDERR_FILENO);
+  ::close(fd);
+  std::signal(SIGPIPE, SIG_IGN);  // writing tells
+  std::signal(SIGXFSZ, SIG_IGN);
+  std::signal(SIGCHLD, SIG_DFL);  // ignored, children would vanish unseen
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
-  std::signal(SIGPIPE, SIG_IGN);
+  make_the_process_ordinary();
   try {
-    const Result<ExitCode> done = dispatch({argv + std::min(argc, 1), argv + argc});
+    Result<ExitCode> done = dispatch({argv + std::min(argc, 1), argv + argc});
+    const bool printed = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+    if (done && !printed)
+      done = fail(ErrorKind::io, fmt::format("cannot write to stdout: {}", std::strerror(errno)));
     if (done) return static_cast<int>(*done);
-    std::fflush(stdout);
     print_error(done.error());
     return static_cast<int>(exit_code_for(done.error().kind));
+  } catch (const std::system_error& error) {  // of fmt::print
+    print_error({ErrorKind::io, fmt::format("cannot write: {}", error.what())});
+    return static_cast<int>(ExitCode::io);
   } catch (const std::exception& error) {
     fmt::print(stderr, "ff-ci: internal error: {}\n", printable_line(error.what()));
     return static_cast<int>(ExitCode::internal);

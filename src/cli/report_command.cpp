@@ -17,7 +17,7 @@ Result<ExitCode> report_command(const ReportChoices& choices) {
   const auto run = read_journal(*folder / "journal.jsonl");
   if (!run) return tl::unexpected(run.error());
   const Result<void> written = write_reports(*run, {*folder, choices.junit, choices.summary});
-  ConsoleReport(console_options(choices.console, STDOUT_FILENO), log_writer(STDOUT_FILENO))
+  ConsoleReport(console_options(choices.console, STDOUT_FILENO), LogWriter(STDOUT_FILENO))
       .summary(*run);
   if (!written) return tl::unexpected(written.error());
   return exit_code_for(*run);

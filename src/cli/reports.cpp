@@ -1,11 +1,15 @@
 #include "cli/reports.hpp"
 
 #include <fmt/format.h>
+#include <limits.h>
+#include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <random>
 #include <string_view>
+#include <utility>
 
 #include "base/file.hpp"
 #include "report/junit.hpp"
@@ -65,9 +69,28 @@ ConsoleOptions console_options(const ConsoleChoices& choices, int descriptor) {
   return options;
 }
 
-std::function<void(std::string_view)> log_writer(int descriptor) {
-  return
-      [descriptor](std::string_view text) { static_cast<void>(write_all(descriptor, text) == 0); };
+bool LogWriter::takes_more(int wait_ms) const {
+  pollfd writable{descriptor_, POLLOUT, 0};
+  return ::poll(&writable, 1, wait_ms) > 0;
+}
+
+void LogWriter::operator()(std::string_view text) {
+  // A pipe that is ready takes PIPE_BUF bytes without blocking.
+  while (!text.empty()) {
+    if (!takes_more(dropped_ > 0 ? 0 : 2000)) {
+      dropped_ += text.size();
+      return;
+    }
+    if (dropped_ > 0) {
+      const std::string note =
+          fmt::format("[ff-ci: {} bytes of the log were dropped here: nobody read it]\n",
+                      std::exchange(dropped_, 0));
+      if (write_all(descriptor_, note) != 0) return;
+      continue;
+    }
+    if (write_all(descriptor_, text.substr(0, PIPE_BUF)) != 0) return;
+    text.remove_prefix(std::min<size_t>(text.size(), PIPE_BUF));
+  }
 }
 
 }  // namespace ffci

@@ -2,8 +2,8 @@
 // a run that just ended and a stored one.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,7 +27,19 @@ struct ReportPlaces {
 // the log goes.
 [[nodiscard]] ConsoleOptions console_options(const ConsoleChoices& choices, int descriptor);
 
-// Writes to the descriptor; what can't be written (a closed pipe) is dropped.
-[[nodiscard]] std::function<void(std::string_view)> log_writer(int descriptor);
+// The log: writes to a descriptor, whoever reads it or not. A reader who does not read is waited
+// for once, for two seconds; then what it does not take is dropped, and how much is said where the
+// log goes on. What can't be written at all (a closed pipe) is dropped too.
+class LogWriter {
+ public:
+  explicit LogWriter(int descriptor) : descriptor_(descriptor) {}
+  void operator()(std::string_view text);
+
+ private:
+  [[nodiscard]] bool takes_more(int wait_ms) const;
+
+  int descriptor_;
+  std::uint64_t dropped_ = 0;  // bytes, since the last that was taken
+};
 
 }  // namespace ffci

@@ -43,20 +43,23 @@ class EventStream final : public EventSink {
 };
 
 Result<Fd> open_events(const std::string& path) {
-  Fd fd(path == "-" ? ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
-                    : ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  Fd fd(path == "-"
+            ? ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
+            : ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644));
   if (!fd)
     return fail(ErrorKind::io, fmt::format("cannot write {}: {}", path, std::strerror(errno)));
   return fd;
 }
 
-std::vector<std::unique_ptr<Host>> make_hosts(boost::asio::io_context& loop, const JobSpec& spec,
-                                              EnginePlan& plan) {
+Result<std::vector<std::unique_ptr<Host>>> make_hosts(boost::asio::io_context& loop,
+                                                      const JobSpec& spec, EnginePlan& plan) {
   const int processors = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   const int slots = spec.local ? spec.local->slots : processors;
+  auto local = make_local_host(loop, {slots, spec.run.kill_after});
+  if (!local) return tl::unexpected(local.error());
   plan.hosts.push_back({"local", slots});
   std::vector<std::unique_ptr<Host>> hosts;
-  hosts.push_back(make_local_host(loop, {slots, spec.run.kill_after}));
+  hosts.push_back(std::move(*local));
   return hosts;
 }
 
@@ -71,15 +74,18 @@ Result<ExitCode> run_command(const JobChoices& choices) {
     return ExitCode::nothing_run;
   }
 
-  Fd events_file;
+  boost::asio::io_context loop(1);
+  auto hosts = make_hosts(loop, job->spec, job->plan);
+  if (!hosts) return tl::unexpected(hosts.error());
+  const SystemClock clock;
+  auto results = ResultsTree::open(job->spec.reports.directory);
+  if (!results) return tl::unexpected(results.error());
+  Fd events_file;  // not before the directory is ours: another run may be writing to it
   if (choices.events) {
     auto opened = open_events(*choices.events);
     if (!opened) return tl::unexpected(opened.error());
     events_file = std::move(*opened);
   }
-  const SystemClock clock;
-  auto results = ResultsTree::open(job->spec.reports.directory);
-  if (!results) return tl::unexpected(results.error());
   RunStarted header{"", job->spec.name, FFCI_VERSION, clock.wall(), job->plan.seed,
                     "", job->durations};
   auto folder = results->make_run(header.at, header.run_id);
@@ -93,15 +99,13 @@ Result<ExitCode> run_command(const JobChoices& choices) {
     return tl::unexpected(pointed.error());
 
   const int log = choices.events == "-" ? STDERR_FILENO : STDOUT_FILENO;
-  ConsoleReport console(console_options(choices.console, log), log_writer(log));
+  ConsoleReport console(console_options(choices.console, log), LogWriter(log));
   RunFold fold;
   EventStream events(events_file.get());
   std::vector<EventSink*> sinks{&fold, &console};
   if (events_file) sinks.push_back(&events);
 
-  boost::asio::io_context loop(1);
-  auto hosts = make_hosts(loop, job->spec, job->plan);
-  RunLoop run(loop, clock, job->plan, std::move(job->suites), std::move(hosts), **journal, sinks,
+  RunLoop run(loop, clock, job->plan, std::move(job->suites), std::move(*hosts), **journal, sinks,
               {*folder, job->spec.run.output_limit, job->spec.run.heartbeat,
                [&](Duration now) { console.heartbeat(now); }});
   const Result<void> kept = run.run(header);

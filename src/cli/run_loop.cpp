@@ -177,6 +177,9 @@ void RunLoop::perform(const action::StartBatch& start) {
       start.batch, suite.make_parser(start.tests), std::move(*files), folder,
       [this] { return now(); },
       [this, number = start.batch](Input input) {
+        if (const auto* abandon = std::get_if<input::Abandon>(&input)) {
+          return results_unwritable({ErrorKind::io, abandon->why});
+        }
         const bool over = std::holds_alternative<input::EndBatch>(input);
         tell(std::move(input));
         // It is on the stack: it goes with the loop's next turn.
@@ -212,20 +215,25 @@ void RunLoop::perform(const action::Finish&) {
   wake_.cancel();
   heartbeat_.cancel();
   signals_.cancel();
+  signals_.clear();  // from here on they do what they do to any process
+  over_ = true;
 }
 
 void RunLoop::watch_signals() {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
     struct sigaction current {};
-    if (signal == SIGHUP && ::sigaction(signal, nullptr, &current) == 0 &&
-        current.sa_handler == SIG_IGN)
-      continue;  // nohup
-    signals_.add(signal);
+    const bool nohup = signal == SIGHUP && ::sigaction(signal, nullptr, &current) == 0 &&
+                       current.sa_handler == SIG_IGN;
+    if (!nohup) signals_.add(signal);
   }
+  await_signal();
+}
+
+void RunLoop::await_signal() {
   signals_.async_wait([this](const boost::system::error_code& error, int signal) {
     if (error) return;
     tell(input::Interrupt{signal == SIGHUP ? SIGTERM : signal});
-    watch_signals();
+    if (!over_) await_signal();
   });
 }
 

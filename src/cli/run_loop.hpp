@@ -63,6 +63,7 @@ class RunLoop {
   void perform(const action::Finish& finish);
 
   void watch_signals();
+  void await_signal();
   void schedule_heartbeat();
   void results_unwritable(const Error& error);
   [[nodiscard]] Duration now() const { return clock_.monotonic() - began_; }
@@ -80,6 +81,7 @@ class RunLoop {
 
   std::deque<Input> inputs_;
   bool working_ = false;
+  bool over_ = false;
   std::map<BatchNumber, RunningBatch> batches_;
   std::vector<std::function<void()>> starts_;  // of commands, behind the events that say so
   std::optional<Error> trouble_;

@@ -37,10 +37,11 @@ Engine::Engine(EnginePlan plan) : plan_(std::move(plan)) {
 }
 
 std::vector<Action> Engine::handle(Duration now, const Input& input) {
+  if (finished_) return {};
   now_ = std::max(now_, now);
   if (wake_at_ <= now_) wake_at_ = Duration::max();
   std::visit([this](const auto& what) { this->on(what); }, input);
-  if (begun_ && !finished_) advance();
+  if (begun_) advance();
   return std::exchange(actions_, {});
 }
 

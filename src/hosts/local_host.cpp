@@ -6,10 +6,13 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <fstream>
 #include <map>
+#include <set>
 
 #include "base/fd.hpp"
+#include "hosts/orphans.hpp"
 #include "hosts/supervised_process.hpp"
 #include "hosts/temporary_directories.hpp"
 
@@ -17,6 +20,9 @@ namespace ffci {
 namespace {
 
 namespace asio = boost::asio;
+
+constexpr int most_start_attempts = 20;
+constexpr auto between_start_attempts = std::chrono::milliseconds(500);
 
 // The supervisor's pid 1 and what the kernel starts with; pids below this are not given out again
 // (RESERVED_PIDS in kernel/pid.c).
@@ -57,7 +63,10 @@ class LocalHost final : public Host {
     callbacks.on_output = [this, suite](Stream stream, std::string_view bytes) {
       scopes_[suite].observer->on_scope_output(suite, stream, bytes);
     };
-    callbacks.on_set_up = [this, suite](ExitStatus status) { on_scope_set_up(suite, status); };
+    callbacks.on_set_up = [this, suite] {
+      scopes_[suite].told_set_up = true;
+      scopes_[suite].observer->on_set_up(suite, {});
+    };
     callbacks.on_end = [this, suite](const CommandEnd& end,
                                      const std::optional<std::string>& unkillable,
                                      const std::optional<std::string>& trouble) {
@@ -94,41 +103,22 @@ class LocalHost final : public Host {
 
   void run(std::uint64_t number, int slot, size_t suite, const Command& command,
            CommandObserver& observer) override {
-    Running& running = running_[number];
-    SupervisedOptions options = supervised_options(slot);
-    const auto scope = scopes_.find(suite);
-    if (scope != scopes_.end()) options.scope_mounts = scope->second.mounts.get();
-    SupervisedProcess::Callbacks callbacks;
-    callbacks.on_output = [&observer](Stream stream, std::string_view bytes) {
-      observer.on_output(stream, bytes);
-    };
-    callbacks.on_end = [this, number, &observer](const CommandEnd& end,
-                                                 const std::optional<std::string>& unkillable,
-                                                 const std::optional<std::string>& trouble) {
-      if (trouble) observer.on_output(Stream::standard_error, fmt::format("ff-ci: {}\n", *trouble));
-      on_command_end(number, observer, end, unkillable);
-    };
-    auto started = start_process(command, options, std::move(callbacks), running.directory);
-    if (started) {
-      running.process = std::move(*started);
-      return;
-    }
-    asio::post(loop_, [this, number, &observer, why = started.error().message] {
-      observer.on_output(Stream::standard_error, fmt::format("ff-ci: {}\n", why));
-      on_command_end(number, observer, {}, {});
-    });
+    running_.emplace(number, Running(loop_));
+    start_command({number, slot, suite, command, &observer}, most_start_attempts);
   }
 
   void stop_command(std::uint64_t number, Urgency urgency) override {
     const auto found = running_.find(number);
-    if (found != running_.end() && found->second.process) found->second.process->stop(urgency);
+    if (found == running_.end()) return;
+    found->second.told_to_stop = true;
+    found->second.start_again.cancel();
+    if (found->second.process) found->second.process->stop(urgency);
   }
 
   void stop(Urgency urgency) override {
     stopping_ = true;
-    for (auto& [number, running] : running_) {
-      if (running.process) running.process->stop(urgency);
-    }
+    for (auto& [number, running] : running_)
+      stop_command(number, urgency);
     for (auto& [suite, scope] : scopes_) {
       if (scope.process) scope.process->stop(urgency);
     }
@@ -137,18 +127,92 @@ class LocalHost final : public Host {
 
  private:
   struct Running {
+    explicit Running(asio::io_context& loop) : start_again(loop) {}
     std::unique_ptr<SupervisedProcess> process;
     std::string directory;
+    asio::steady_timer start_again;
+    bool told_to_stop = false;
+  };
+  struct Order {
+    std::uint64_t number;
+    int slot;
+    size_t suite;
+    Command command;
+    CommandObserver* observer;
   };
   struct Scope {
     ScopeObserver* observer = nullptr;
     std::unique_ptr<SupervisedProcess> process;
     std::string directory;
-    Fd mounts;
     bool has_teardown = false;
     bool told_set_up = false;
     bool tearing_down = false;
   };
+
+  // A machine that has no process or descriptor to spare at this moment is asked again before that
+  // counts.
+  void start_command(const Order& order, int attempts_left) {
+    Running& running = running_.at(order.number);
+    SupervisedOptions options = supervised_options(order.slot);
+    if (const auto scope = scopes_.find(order.suite); scope != scopes_.end()) {
+      if (!scope->second.process) {
+        return post_failed_start(order,
+                                 "what the suite's set-up had made is gone: its supervisor died");
+      }
+      if (isolation_ == Isolation::namespaces) options.scope = scope->second.process.get();
+    }
+    SupervisedProcess::Callbacks callbacks;
+    callbacks.on_output = [observer = order.observer](Stream stream, std::string_view bytes) {
+      observer->on_output(stream, bytes);
+    };
+    callbacks.on_end = [this, order](const CommandEnd& end,
+                                     const std::optional<std::string>& unkillable,
+                                     const std::optional<std::string>& trouble) {
+      if (trouble)
+        order.observer->on_output(Stream::standard_error, fmt::format("ff-ci: {}\n", *trouble));
+      if (!unkillable || isolation_ == Isolation::namespaces)
+        return on_command_end(order, end, unkillable);
+      kill_orphans(
+          loop_, [this] { return own_children(); },
+          [this, order, end, unkillable](bool gone) {
+            on_command_end(order, end, gone ? std::nullopt : unkillable);
+          });
+    };
+    auto started = start_process(order.command, options, std::move(callbacks), running.directory);
+    if (started) {
+      running.process = std::move(*started);
+      return;
+    }
+    if (attempts_left <= 1) return post_failed_start(order, started.error().message);
+    running.start_again.expires_after(between_start_attempts);
+    running.start_again.async_wait([this, order, attempts_left](const boost::system::error_code&) {
+      const auto found = running_.find(order.number);
+      if (found == running_.end()) return;
+      if (!found->second.told_to_stop) return start_command(order, attempts_left - 1);
+      CommandEnd end;
+      end.stopped = true;
+      on_command_end(order, end, {});
+    });
+  }
+
+  void post_failed_start(const Order& order, const std::string& why) {
+    asio::post(loop_, [this, order, why] {
+      order.observer->on_output(Stream::standard_error, fmt::format("ff-ci: {}\n", why));
+      on_command_end(order, {}, {});
+    });
+  }
+
+  [[nodiscard]] std::set<pid_t> own_children() const {
+    std::set<pid_t> pids = temporary_.removers();
+    const auto add = [&](const std::unique_ptr<SupervisedProcess>& process) {
+      if (process && process->is_running()) pids.insert(process->pid());
+    };
+    for (const auto& [number, running] : running_)
+      add(running.process);
+    for (const auto& [suite, scope] : scopes_)
+      add(scope.process);
+    return pids;
+  }
 
   // Whether this system lets us make the namespaces is found out by making them.
   void try_namespaces() {
@@ -179,6 +243,7 @@ class LocalHost final : public Host {
 
   void be_ready(Isolation isolation, std::string description) {
     isolation_ = isolation;
+    if (isolation == Isolation::subreaper) adopt_orphans();
     HostReady facts{"local", "local", options_.slots, {}, {}, std::move(description)};
     utsname system{};
     if (::uname(&system) == 0) facts.kernel = system.release, facts.arch = system.machine;
@@ -206,17 +271,19 @@ class LocalHost final : public Host {
                                                            const SupervisedOptions& options,
                                                            SupervisedProcess::Callbacks callbacks,
                                                            std::string& directory) {
-    auto made = temporary_.make();
-    if (!made) return tl::unexpected(made.error());
-    directory = *made;
+    if (directory.empty()) {
+      auto made = temporary_.make();
+      if (!made) return tl::unexpected(made.error());
+      directory = *made;
+    }
     command.environment.emplace_back("TMPDIR", directory);
     return SupervisedProcess::start(loop_, command, options, std::move(callbacks));
   }
 
-  void on_command_end(std::uint64_t number, CommandObserver& observer, const CommandEnd& end,
+  void on_command_end(const Order& order, const CommandEnd& end,
                       const std::optional<std::string>& unkillable) {
     // The process may be on the stack: it goes with the next turn of the loop.
-    const auto running = running_.extract(number);
+    const auto running = running_.extract(order.number);
     if (!running.empty()) {
       asio::post(
           loop_,
@@ -224,17 +291,8 @@ class LocalHost final : public Host {
       if (!unkillable && !running.mapped().directory.empty())
         temporary_.remove(running.mapped().directory);
     }
-    observer.on_end(end, unkillable);
+    order.observer->on_end(end, unkillable);
     if (stopping_) be_down_when_idle();
-  }
-
-  void on_scope_set_up(size_t suite, ExitStatus status) {
-    Scope& scope = scopes_[suite];
-    if (!status.success()) return;  // it tears down and ends; then the failure is told
-    scope.told_set_up = true;
-    if (isolation_ == Isolation::namespaces)
-      scope.mounts.reset(scope.process->open_mount_namespace());
-    scope.observer->on_set_up(suite, {});
   }
 
   void on_scope_end(size_t suite, const CommandEnd& end,
@@ -245,7 +303,6 @@ class LocalHost final : public Host {
       asio::post(loop_,
                  [process = std::shared_ptr<SupervisedProcess>(std::move(scope.process))] {});
     if (!scope.directory.empty()) temporary_.remove(scope.directory);
-    scope.mounts.reset();
 
     std::optional<std::string> failure = trouble;
     if (!scope.told_set_up) {
@@ -283,7 +340,10 @@ class LocalHost final : public Host {
 
 }  // namespace
 
-std::unique_ptr<Host> make_local_host(asio::io_context& loop, const LocalHostOptions& options) {
+Result<std::unique_ptr<Host>> make_local_host(asio::io_context& loop,
+                                              const LocalHostOptions& options) {
+  if (const auto allowed = allow_open_files(options.slots); !allowed)
+    return tl::unexpected(allowed.error());
   return std::make_unique<LocalHost>(loop, options);
 }
 

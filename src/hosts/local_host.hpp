@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "base/result.hpp"
 #include "hosts/host.hpp"
 #include "model/job_spec.hpp"
 
@@ -23,7 +24,8 @@ struct LocalHostOptions {
 // How long a teardown may take before it is killed.
 inline constexpr Duration teardown_limit = std::chrono::seconds(60);
 
-[[nodiscard]] std::unique_ptr<Host> make_local_host(boost::asio::io_context& loop,
-                                                    const LocalHostOptions& options);
+// Error (unavailable): the system can't run so many commands at once.
+[[nodiscard]] Result<std::unique_ptr<Host>> make_local_host(boost::asio::io_context& loop,
+                                                            const LocalHostOptions& options);
 
 }  // namespace ffci

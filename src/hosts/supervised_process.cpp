@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <limits>
 #include <map>
 #include <vector>
 
@@ -56,15 +57,31 @@ int milliseconds(Duration d) {
   return static_cast<int>(std::min<std::int64_t>(d.count(), 1'000'000'000));
 }
 
-struct Pipe {
-  Fd read, write;
+struct Ends {
+  Fd ours, theirs;
 };
 
-Result<Pipe> make_pipe() {
+Result<Ends> make_pipe() {
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0)
-    return fail(ErrorKind::internal, fmt::format("cannot make a pipe: {}", std::strerror(errno)));
-  return Pipe{Fd(ends[0]), Fd(ends[1])};
+  if (::pipe2(ends, O_CLOEXEC) == 0) return Ends{Fd(ends[0]), Fd(ends[1])};
+  return fail(ErrorKind::internal, fmt::format("cannot make a pipe: {}", std::strerror(errno)));
+}
+
+// Keeps records whole, and can't be opened again through /proc by what runs below the supervisor.
+Result<Ends> make_packet_channel() {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0)
+    return Ends{Fd(ends[0]), Fd(ends[1])};
+  return fail(ErrorKind::internal, fmt::format("cannot make a socket: {}", std::strerror(errno)));
+}
+
+rlimit open_files_at_start() {
+  static const rlimit limits = [] {
+    rlimit now{};
+    ::getrlimit(RLIMIT_NOFILE, &now);
+    return now;
+  }();
+  return limits;
 }
 
 // The process id in the parent; 0 in the child. A negative errno when it can't be made.
@@ -144,8 +161,9 @@ struct SupervisedProcess::State : std::enable_shared_from_this<State> {
     while (report.is_open()) {
       SupervisorReport said;
       const ssize_t got = ::read(report.native_handle(), &said, sizeof said);
-      if (got != sizeof said) return got < 0 && (errno == EAGAIN || errno == EINTR);
-      take(said);
+      if (got < 0 && errno == EINTR) continue;
+      if (got <= 0) return got < 0 && errno == EAGAIN;
+      if (got == sizeof said) take(said);
     }
     return false;
   }
@@ -156,9 +174,10 @@ struct SupervisedProcess::State : std::enable_shared_from_this<State> {
     switch (said.step) {
       case SupervisorReport::setup:
         end.setup = status;
-        if (callbacks.on_set_up) callbacks.on_set_up(status);
+        if (status.success() && said.stopped == 0 && callbacks.on_set_up) callbacks.on_set_up();
         break;
       case SupervisorReport::command:
+        if (end.command) trouble = "its end was reported twice";
         end.command = status;
         end.duration = Duration(said.microseconds / 1000);
         break;
@@ -177,22 +196,28 @@ struct SupervisedProcess::State : std::enable_shared_from_this<State> {
 
   void on_exit() {
     siginfo_t info{};
-    ::waitid(P_PIDFD, static_cast<id_t>(process.native_handle()), &info, WEXITED | WNOHANG);
-    // A wake-up for nothing: asio leaves it to close(2) to take a descriptor out of its epoll set, and that waits for the copy
-    // that a supervisor holds until it has closed what it does not need.
-    if (info.si_pid == 0) return await_exit();
-    // All writers are gone, so this is what the pipes hold and no more; without a namespace
-    // something might have escaped and write on.
-    drain(Stream::standard_output, 64);
-    drain(Stream::standard_error, 64);
+    const int waited =
+        ::waitid(P_PIDFD, static_cast<id_t>(process.native_handle()), &info, WEXITED | WNOHANG);
+    // A wake-up for nothing: asio leaves it to close(2) to take a descriptor out of its epoll set,
+    // and that waits for the copy that a supervisor holds until it has closed what it does not
+    // need.
+    if (waited == 0 && info.si_pid == 0) return await_exit();
+    const bool killed = info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED;
+    // Its namespace is gone and with it all writers. Without one something may have escaped and
+    // write on.
+    const int pieces = isolated ? std::numeric_limits<int>::max() : 64;
+    drain(Stream::standard_output, pieces);
+    drain(Stream::standard_error, pieces);
     drain_reports();
-    if (!end.command && !trouble && (info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED))
-      end.stopped |= ordered;
+    if (killed) end.stopped |= ordered;
+    if (killed && !isolated)
+      return finish("its supervisor was killed, and what it started may still run");
     finish({});
   }
 
   void finish(std::optional<std::string> unkillable) {
     close();
+    if (trouble) end.command.reset();
     const Callbacks last = std::exchange(callbacks, {});
     if (last.on_end) last.on_end(end, std::move(unkillable), trouble);
   }
@@ -240,6 +265,7 @@ struct SupervisedProcess::State : std::enable_shared_from_this<State> {
   Duration kill_after{}, teardown_limit{};
   CommandEnd end;
   std::optional<std::string> trouble;
+  bool isolated = false;
   bool ordered = false;
 };
 
@@ -248,8 +274,8 @@ Result<std::unique_ptr<SupervisedProcess>> SupervisedProcess::start(
     Callbacks callbacks) {
   auto output = make_pipe();
   auto error = make_pipe();
-  auto report = make_pipe();
-  auto control = make_pipe();
+  auto report = make_packet_channel();
+  auto control = make_packet_channel();
   for (const auto* made : {&output, &error, &report, &control}) {
     if (!*made) return tl::unexpected(made->error());
   }
@@ -266,12 +292,13 @@ Result<std::unique_ptr<SupervisedProcess>> SupervisedProcess::start(
   plan.teardown = text_or_none(command.teardown);
   plan.directory = text_or_none(command.directory);
   plan.environment = entries.data();
-  plan.standard_output = output->write.get();
-  plan.standard_error = error->write.get();
-  plan.report = report->write.get();
-  plan.control = control->read.get();
+  plan.standard_output = output->theirs.get();
+  plan.standard_error = error->theirs.get();
+  plan.report = report->theirs.get();
+  plan.control = control->theirs.get();
   plan.isolated = options.isolation == Isolation::namespaces;
-  plan.scope_mounts = options.scope_mounts;
+  if (options.scope != nullptr) plan.scope = options.scope->state_->process.native_handle();
+  plan.open_files = open_files_at_start();
   plan.first_pid = options.first_pid;
   plan.kill_after_ms = milliseconds(options.kill_after);
   plan.teardown_limit_ms = milliseconds(options.teardown_limit);
@@ -282,15 +309,16 @@ Result<std::unique_ptr<SupervisedProcess>> SupervisedProcess::start(
   if (pid < 0)
     return fail(ErrorKind::internal, fmt::format("cannot make a process: {}", std::strerror(-pid)));
 
-  for (const int fd : {output->read.get(), error->read.get(), report->read.get()})
+  for (const int fd : {output->ours.get(), error->ours.get(), report->ours.get()})
     ::fcntl(fd, F_SETFL, O_NONBLOCK);
   auto state = std::make_shared<State>(loop, std::move(callbacks));
-  state->output[0].assign(output->read.release());
-  state->output[1].assign(error->read.release());
-  state->report.assign(report->read.release());
+  state->output[0].assign(output->ours.release());
+  state->output[1].assign(error->ours.release());
+  state->report.assign(report->ours.release());
   state->process.assign(pidfd);
-  state->control = std::move(control->write);
+  state->control = std::move(control->ours);
   state->pid = pid;
+  state->isolated = plan.isolated;
   state->kill_after = options.kill_after;
   state->teardown_limit = options.teardown_limit;
   state->watch();
@@ -312,9 +340,26 @@ void SupervisedProcess::stop(Urgency urgency) {
   state_->stop(urgency);
 }
 
-int SupervisedProcess::open_mount_namespace() const {
-  if (!state_->process.is_open()) return -1;
-  return ::open(fmt::format("/proc/{}/ns/mnt", state_->pid).c_str(), O_RDONLY | O_CLOEXEC);
+bool SupervisedProcess::is_running() const {
+  return state_->process.is_open();
+}
+
+pid_t SupervisedProcess::pid() const {
+  return state_->pid;
+}
+
+Result<void> allow_open_files(int commands) {
+  const rlimit at_start = open_files_at_start();
+  rlimit raised = at_start;
+  raised.rlim_cur = raised.rlim_max;
+  if (::setrlimit(RLIMIT_NOFILE, &raised) != 0) raised = at_start;
+  constexpr rlim_t others = 64, each = 8;  // pipes, channels, pidfd and files of one command
+  const rlim_t needed = others + each * static_cast<rlim_t>(commands);
+  if (raised.rlim_cur >= needed) return {};
+  return fail(
+      ErrorKind::unavailable,
+      fmt::format("{} commands at once need {} open files, and the limit is {} (ulimit -Hn)",
+                  commands, needed, raised.rlim_cur));
 }
 
 }  // namespace ffci

@@ -4,6 +4,8 @@
 // is left.
 #pragma once
 
+#include <sys/types.h>
+
 #include <functional>
 #include <memory>
 #include <optional>
@@ -19,12 +21,14 @@ class io_context;
 
 namespace ffci {
 
+class SupervisedProcess;
+
 enum class Isolation { namespaces, subreaper };
 
 struct SupervisedOptions {
   Isolation isolation = Isolation::subreaper;
-  bool hold = false;      // no command: after set-up, keep what it made until told to end
-  int scope_mounts = -1;  // descriptor of the mount namespace to start from
+  bool hold = false;  // no command: after set-up, keep what it made until told to end
+  const SupervisedProcess* scope = nullptr;  // whose mounts to start from
   long first_pid = 0;
   Duration kill_after{};  // from SIGTERM to SIGKILL
   Duration teardown_limit{};
@@ -34,7 +38,7 @@ class SupervisedProcess {
  public:
   struct Callbacks {
     std::function<void(Stream, std::string_view)> on_output;
-    std::function<void(ExitStatus)> on_set_up;  // as soon as the set-up has ended
+    std::function<void()> on_set_up;  // as soon as the set-up has succeeded
     // The last one. `unkillable`: something it started is still there. `trouble`: why the
     // supervisor could not do its work.
     std::function<void(const CommandEnd&, std::optional<std::string> unkillable,
@@ -49,13 +53,17 @@ class SupervisedProcess {
   ~SupervisedProcess();  // kills what is left; no callback is called any more
 
   void stop(Urgency urgency);
-  // A descriptor of the mount namespace it made; -1: it made none, or is gone.
-  [[nodiscard]] int open_mount_namespace() const;
+  [[nodiscard]] bool is_running() const;
+  [[nodiscard]] pid_t pid() const;
 
  private:
   struct State;
   explicit SupervisedProcess(std::shared_ptr<State> state);
   std::shared_ptr<State> state_;
 };
+
+// Raises this process's limit of open files for so many commands at once; the commands themselves
+// get the limit that it had. Error (unavailable): it can't be high enough.
+[[nodiscard]] Result<void> allow_open_files(int commands);
 
 }  // namespace ffci

@@ -17,13 +17,14 @@
 #include <csignal>
 #include <cstring>
 #include <initializer_list>
+#include <iterator>
 
 namespace ffci {
 namespace {
 
 // Where the plan's descriptors stand in the supervisor, so that all others can be closed at one
 // stroke.
-enum : int { report_fd = 3, control_fd = 4, child_signal_fd = 5, first_unused_fd = 6 };
+enum : int { report_fd = 3, control_fd, child_signal_fd, scope_fd, first_unused_fd };
 
 std::int64_t microseconds_now() {
   timespec now{};
@@ -31,16 +32,16 @@ std::int64_t microseconds_now() {
   return std::int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000;
 }
 
-void tell(const SupervisorReport& report) {
-  while (::write(report_fd, &report, sizeof report) < 0 && errno == EINTR) {
+void tell(const SupervisorReport& report, int to = report_fd) {
+  while (::write(to, &report, sizeof report) < 0 && errno == EINTR) {
   }
 }
 
-[[noreturn]] void give_up(const char* what) {
+[[noreturn]] void give_up(const char* what, int to = report_fd) {
   SupervisorReport report;
   report.status = errno;
   std::strncpy(report.what, what, sizeof report.what - 1);
-  tell(report);
+  tell(report, to);
   ::_exit(1);
 }
 
@@ -126,6 +127,12 @@ class Supervisor {
         wait_for_event(-1);
     } else if (ready && !told_to_end()) {
       run_step(SupervisorReport::command, plan_.command, 0);
+    } else if (ready) {
+      SupervisorReport never_begun;
+      never_begun.step = SupervisorReport::command;
+      never_begun.status = SIGTERM;
+      never_begun.stopped = 1;
+      tell(never_begun);
     }
     if (plan_.teardown != nullptr && !kill_ordered_) {
       end_ordered_ = false;
@@ -147,39 +154,40 @@ class Supervisor {
   }
 
   void place_descriptors() {
-    // First out of the way of the places they go to.
-    const int null = ::fcntl(::open("/dev/null", O_RDWR), F_DUPFD, 64);
-    const int output = ::fcntl(plan_.standard_output, F_DUPFD, 64);
-    const int error = ::fcntl(plan_.standard_error, F_DUPFD, 64);
-    const int report = ::fcntl(plan_.report, F_DUPFD, 64);
-    const int control = ::fcntl(plan_.control, F_DUPFD, 64);
-    scope_mounts_ = plan_.scope_mounts < 0 ? -1 : ::fcntl(plan_.scope_mounts, F_DUPFD, 64);
-    ::dup2(null, STDIN_FILENO);
-    ::dup2(output, STDOUT_FILENO);
-    ::dup2(error, STDERR_FILENO);
-    ::dup3(report, report_fd, O_CLOEXEC);
-    ::dup3(control, control_fd, O_CLOEXEC);
     sigset_t all;
     sigfillset(&all);
     ::sigprocmask(SIG_SETMASK, &all, nullptr);
-    sigset_t child;
-    sigemptyset(&child);
-    sigaddset(&child, SIGCHLD);
     struct sigaction ordinary {};
     ordinary.sa_handler = SIG_DFL;
     ::sigaction(SIGCHLD, &ordinary, nullptr);  // an ignored SIGCHLD would reap behind our back
-    const int signals = ::fcntl(::signalfd(-1, &child, SFD_CLOEXEC), F_DUPFD, 64);
-    ::dup3(signals, child_signal_fd, O_CLOEXEC);
-    const int scope = scope_mounts_ < 0 ? -1 : ::dup3(scope_mounts_, first_unused_fd, O_CLOEXEC);
-    scope_mounts_ = scope;
-    ::syscall(SYS_close_range, scope < 0 ? first_unused_fd : first_unused_fd + 1, ~0U, 0);
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+
+    // First out of the way of the places they go to.
+    const int from[] = {::open("/dev/null", O_RDWR),
+                        plan_.standard_output,
+                        plan_.standard_error,
+                        plan_.report,
+                        plan_.control,
+                        ::signalfd(-1, &child, 0),
+                        plan_.scope < 0 ? plan_.control : plan_.scope};
+    constexpr int to[] = {STDIN_FILENO, STDOUT_FILENO,   STDERR_FILENO, report_fd,
+                          control_fd,   child_signal_fd, scope_fd};
+    int aside[std::size(from)];
+    for (size_t i = 0; i < std::size(from); ++i) {
+      aside[i] = ::fcntl(from[i], F_DUPFD, first_unused_fd);
+      if (aside[i] < 0) give_up("have enough open files", plan_.report);
+    }
+    for (size_t i = 0; i < std::size(from); ++i) {
+      if (::dup3(aside[i], to[i], to[i] > STDERR_FILENO ? O_CLOEXEC : 0) < 0) ::_exit(1);
+    }
+    ::syscall(SYS_close_range, first_unused_fd, ~0U, 0);
   }
 
   void enter_namespaces() {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (scope_mounts_ >= 0 && ::setns(scope_mounts_, CLONE_NEWNS) != 0)
-      give_up("join the suite's mounts");
-    if (scope_mounts_ >= 0) ::close(scope_mounts_);
+    if (plan_.scope >= 0 && ::setns(scope_fd, CLONE_NEWNS) != 0) give_up("join the suite's mounts");
     if (::unshare(CLONE_NEWNS) != 0) give_up("make a mount namespace");
     if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
       give_up("make the mounts private");
@@ -204,8 +212,13 @@ class Supervisor {
   bool run_step(SupervisorReport::Step step, const char* text, int limit_ms) {
     const std::int64_t began = microseconds_now();
     const pid_t child = ::_Fork();  // the async-signal-safe one
-    if (child < 0) give_up("fork");
     if (child == 0) execute(text);
+    if (child < 0) {
+      const int error = errno;
+      kill_the_rest();
+      errno = error;
+      give_up("fork");
+    }
     step_child_ = child;
     step_ended_ = false;
     std::int64_t kill_at = 0;  // 0: not stopped yet
@@ -240,11 +253,12 @@ class Supervisor {
     report.stopped = kill_at != 0 || kill_ordered_;
     report.microseconds = step_ended_at_ - began;
     tell(report);
-    return WIFEXITED(step_status_) && WEXITSTATUS(step_status_) == 0;
+    return report.stopped == 0 && WIFEXITED(step_status_) && WEXITSTATUS(step_status_) == 0;
   }
 
   [[noreturn]] void execute(const char* text) {
     ::setsid();
+    ::setrlimit(RLIMIT_NOFILE, &plan_.open_files);
     struct sigaction ordinary {};
     ordinary.sa_handler = SIG_DFL;
     for (int signal = 1; signal < NSIG; ++signal)
@@ -306,6 +320,7 @@ class Supervisor {
     if (plan_.isolated) {
       ::kill(-1, signal);  // all of the namespace but its pid 1
     } else {
+      if (!step_ended_) ::kill(-step_child_, signal);  // also where /proc is hidden
       signal_descendants(signal);
     }
   }
@@ -328,10 +343,9 @@ class Supervisor {
   }
 
   const SupervisorPlan& plan_;
-  int scope_mounts_ = -1;
   bool end_ordered_ = false, kill_ordered_ = false;
   pid_t step_child_ = 0;
-  bool step_ended_ = false;
+  bool step_ended_ = true;
   int step_status_ = 0;
   std::int64_t step_ended_at_ = 0;
 };

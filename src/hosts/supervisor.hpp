@@ -8,6 +8,7 @@
 // async-signal-safe calls only, no allocation; all memory is prepared by the parent.
 #pragma once
 
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <cstdint>
@@ -24,10 +25,11 @@ struct SupervisorPlan {
   int report = -1;        // SupervisorReports are written here
   int control = -1;       // orders are read here; its end means that ff-ci is gone
   bool isolated = false;  // it is pid 1 of a new pid namespace, and makes a mount namespace
-  int scope_mounts = -1;  // mount namespace to start from; -1: ff-ci's
-  long first_pid = 0;     // where the pids of the namespace start; 0: as the kernel likes
+  int scope = -1;      // pidfd of the suite's supervisor, whose mounts to start from; -1: ff-ci's
+  long first_pid = 0;  // where the pids of the namespace start; 0: as the kernel likes
   int kill_after_ms = 0;  // from SIGTERM to SIGKILL
   int teardown_limit_ms = 0;
+  rlimit open_files{};  // that commands get
 };
 
 // Orders, one byte each.

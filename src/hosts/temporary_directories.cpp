@@ -5,6 +5,7 @@
 #include <fnmatch.h>
 #include <spawn.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -15,18 +16,15 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <vector>
+
+#include "base/file.hpp"
+#include "base/text.hpp"
 
 namespace ffci {
 namespace {
 
-using Descriptor = boost::asio::posix::stream_descriptor;
-
-void reap(const std::shared_ptr<Descriptor>& process, pid_t pid) {
-  process->async_wait(Descriptor::wait_read,
-                      [process, pid](const boost::system::error_code& error) {
-                        if (!error && ::waitpid(pid, nullptr, WNOHANG) == 0) reap(process, pid);
-                      });
-}
+constexpr const char* marker = ".ff-ci";  // in what is ours to remove
 
 // A directory that this ff-ci holds locked, for as long as the descriptor is open. None: another
 // one does, or it is not ours.
@@ -38,13 +36,50 @@ Fd lock_directory(const std::filesystem::path& path) {
   return fd;
 }
 
+// The octal escapes of proc(5)'s mountinfo undone.
+std::string unescaped(std::string_view text) {
+  std::string plain;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\' && i + 3 < text.size()) {
+      plain += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 +
+                                 (text[i + 3] - '0'));
+      i += 3;
+    } else {
+      plain += text[i];
+    }
+  }
+  return plain;
+}
+
+// Takes away what is mounted below the directory: removing it must never remove what only shows
+// there. False: something still is, or nobody can tell.
+bool unmount_below(const std::string& directory) {
+  const auto mounts = read_file("/proc/self/mountinfo", 64 << 20);
+  if (!mounts) return false;
+  bool all = true;
+  std::vector<std::string_view> lines = split(*mounts, '\n');
+  for (auto line = lines.rbegin(); line != lines.rend(); ++line) {  // the innermost come last
+    const std::vector<std::string_view> fields = split(*line, ' ');
+    if (fields.size() < 5) continue;
+    const std::string place = unescaped(fields[4]);
+    if (place.starts_with(directory + "/"))
+      all &= ::umount2(place.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0;
+  }
+  return all;
+}
+
+void remove_now(const std::filesystem::path& directory) {
+  std::error_code ignored;
+  if (unmount_below(directory)) std::filesystem::remove_all(directory, ignored);
+}
+
 // What was left by those that were killed.
 void remove_abandoned(const std::filesystem::path& parent) {
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator(parent, ignored)) {
-    if (::fnmatch("ff-ci-??????", entry.path().filename().c_str(), 0) != 0) continue;
-    if (const Fd lock = lock_directory(entry.path()))
-      std::filesystem::remove_all(entry.path(), ignored);
+    if (::fnmatch("ff-ci-tmp.??????", entry.path().filename().c_str(), 0) != 0) continue;
+    const Fd lock = lock_directory(entry.path());
+    if (lock && ::faccessat(lock.get(), marker, F_OK, 0) == 0) remove_now(entry.path());
   }
 }
 
@@ -52,15 +87,25 @@ void remove_abandoned(const std::filesystem::path& parent) {
 
 Result<void> TemporaryDirectories::open() {
   const char* variable = std::getenv("TMPDIR");
-  const std::string parent = variable != nullptr && *variable == '/' ? variable : "/tmp";
+  const std::string named = variable != nullptr && *variable == '/' ? variable : "/tmp";
+  std::error_code missing;
+  const std::filesystem::path parent = std::filesystem::canonical(named, missing);
+  if (missing) {
+    return fail(ErrorKind::io,
+                fmt::format("cannot use the temporary directory {}: {}", named, missing.message()));
+  }
   remove_abandoned(parent);
-  base_ = parent + "/ff-ci-XXXXXX";
+  base_ = parent / "ff-ci-tmp.XXXXXX";
   if (::mkdtemp(base_.data()) == nullptr) {
     return fail(ErrorKind::io, fmt::format("cannot make a temporary directory {}: {}",
                                            std::exchange(base_, {}), std::strerror(errno)));
   }
   lock_ = lock_directory(base_);
-  ::chmod(base_.c_str(), 0755);
+  const Fd marked(lock_ ? ::openat(lock_.get(), marker, O_CREAT | O_WRONLY | O_CLOEXEC, 0600) : -1);
+  if (!marked || ::chmod(base_.c_str(), 0755) != 0) {
+    return fail(ErrorKind::io, fmt::format("cannot write to the temporary directory {}: {}", base_,
+                                           std::strerror(errno)));
+  }
   return {};
 }
 
@@ -75,21 +120,30 @@ Result<std::string> TemporaryDirectories::make() {
 }
 
 void TemporaryDirectories::remove(const std::string& directory) {
-  if (::rmdir(directory.c_str()) == 0 || errno != ENOTEMPTY) return;
+  if (::rmdir(directory.c_str()) == 0 || !unmount_below(directory)) return;
   const char* const arguments[] = {"rm",   "-rf", "--one-file-system", "--", directory.c_str(),
                                    nullptr};
   pid_t pid = 0;
   if (::posix_spawnp(&pid, "rm", nullptr, nullptr, const_cast<char* const*>(arguments), environ) !=
       0)
     return;
+  removers_.insert(pid);
   reap(std::make_shared<Descriptor>(loop_, static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))),
        pid);
 }
 
+void TemporaryDirectories::reap(const std::shared_ptr<Descriptor>& process, pid_t pid) {
+  process->async_wait(
+      Descriptor::wait_read, [this, process, pid](const boost::system::error_code& error) {
+        if (error) return;
+        if (::waitpid(pid, nullptr, WNOHANG) == 0)
+          return reap(process, pid);  // a wake-up for nothing; see supervised_process.cpp
+        removers_.erase(pid);
+      });
+}
+
 TemporaryDirectories::~TemporaryDirectories() {
-  if (base_.empty()) return;
-  std::error_code ignored;
-  std::filesystem::remove_all(base_, ignored);
+  if (!base_.empty()) remove_now(base_);
 }
 
 }  // namespace ffci

@@ -2,16 +2,16 @@
 // leaves there is removed after it, by a process beside the loop; the rest when this object goes.
 #pragma once
 
+#include <sys/types.h>
+
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "base/fd.hpp"
 #include "base/result.hpp"
-
-namespace boost::asio {
-class io_context;
-}
 
 namespace ffci {
 
@@ -29,11 +29,18 @@ class TemporaryDirectories {
   [[nodiscard]] Result<std::string> make();
   void remove(const std::string& directory);
 
+  // The processes that remove directories.
+  [[nodiscard]] const std::set<pid_t>& removers() const { return removers_; }
+
  private:
+  using Descriptor = boost::asio::posix::stream_descriptor;
+  void reap(const std::shared_ptr<Descriptor>& process, pid_t pid);
+
   boost::asio::io_context& loop_;
   std::string base_;
   Fd lock_;  // tells others that base_ is in use
   unsigned long made_ = 0;
+  std::set<pid_t> removers_;
 };
 
 }  // namespace ffci

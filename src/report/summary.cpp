@@ -1,6 +1,5 @@
 #include "report/summary.hpp"
 
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 

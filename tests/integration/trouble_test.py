@@ -1,5 +1,6 @@
 """Bad input and trouble: a clear error, the right exit code, and nothing lost."""
 
+import fcntl
 import os
 import pathlib
 import signal
@@ -174,7 +175,11 @@ class NothingIsLeft(FfciTest):
         mount.mkdir()
         self.commands({"sees": f"cat {mount}/file", "mounts": f"mount -t tmpfs none {mount}; ls {mount}"},
                       suite=f"setup: mount -t tmpfs none {mount} && echo set up >{mount}/file")
-        self.assertEqual(self.run_job().returncode, 0)
+        self.addCleanup(subprocess.run, ["umount", "-q", mount])
+        done = self.run_job()
+        if "private pid and mount namespaces" not in done.stdout:
+            self.skipTest("no namespaces here, a chroot perhaps")
+        self.assertEqual(done.returncode, 0)
         self.assertEqual(self.output("sees"), b"set up\n")
         self.assertNotIn(str(mount), pathlib.Path("/proc/mounts").read_text())
 
@@ -318,6 +323,121 @@ class Results(FfciTest):
         self.assertEqual(process.wait(timeout=60), 1)
         self.assertEqual(self.summary()["counts"]["failed"], 20)
         process.stdout = open(os.devnull)
+
+
+class StartedOddly(FfciTest):
+    """ff-ci takes nothing of its parent's for granted."""
+
+    def shell(self, script, **options):
+        return subprocess.run(["sh", "-c", script.replace("FFCI", FFCI)], cwd=self.folder, capture_output=True, text=True, timeout=60,
+                              env=self.environment(**options))
+
+    def test_closed_standard_streams(self):
+        self.commands({"t": "echo out; echo error >&2; exit 1"})
+        for closed in (">&-", "<&- >&- 2>&-"):
+            with self.subTest(closed):
+                self.assertEqual(self.shell(f"FFCI run job.yaml {closed}").returncode, 1)
+                self.assertEqual(self.ffci("report").returncode, 1)
+                self.assertEqual(self.output("t"), b"out\n")
+
+    def test_ignored_sigchld(self):
+        self.commands({"t": "true"})
+        done = subprocess.run([FFCI, "run", "job.yaml"], cwd=self.folder, timeout=60, capture_output=True,
+                              preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+        self.assertEqual(done.returncode, 0)
+
+    def test_a_file_size_limit(self):
+        self.commands({"t": "seq 1000000"})
+        done = self.shell("ulimit -f 20; FFCI run job.yaml")
+        self.assertEqual(done.returncode, 74, done.stdout + done.stderr)
+        self.assertIn("result:", done.stdout)
+
+    def test_too_few_open_files_for_so_many_slots(self):
+        self.commands({"t": "true"}, slots=100)
+        done = self.shell("ulimit -n 256; FFCI run job.yaml")
+        self.assertEqual(done.returncode, 69)
+        self.assertIn("ulimit", done.stderr)
+
+    def test_a_soft_limit_of_open_files_is_raised_for_ff_ci_and_kept_for_its_tests(self):
+        self.commands({f"t{i}": "ulimit -Sn; sleep 0.2" for i in range(60)}, slots=60)
+        self.assertEqual(self.shell("ulimit -Sn 80; FFCI run job.yaml").returncode, 0)
+        self.assertEqual(self.output("t7"), b"80\n")
+
+    def test_nobody_reads_the_log(self):
+        self.commands({f"test-{'x' * 100}-{i}": "true" for i in range(100)})
+        reader, writer = os.pipe()
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+        try:
+            self.assertEqual(subprocess.run([FFCI, "run", "job.yaml", "-v"], cwd=self.folder, stdout=writer, timeout=60).returncode, 0)
+        finally:
+            os.close(reader)
+            os.close(writer)
+        self.assertEqual(self.summary()["counts"]["passed"], 100)
+
+    def test_a_full_stdout_is_an_error_of_list(self):
+        self.commands({"t": "true"})
+        self.assertEqual(self.shell("FFCI list job.yaml >/dev/full").returncode, 74)
+
+    def test_no_temporary_directory_is_no_host_and_a_signal_ends_the_waiting(self):
+        self.commands({"t": "true"})
+        os.environ["TMPDIR"] = "/nonexistent"
+        self.addCleanup(os.environ.pop, "TMPDIR")
+        process = self.start("run", "job.yaml")
+        wait_for(lambda: any(e["event"] == "host_lost" for e in self.events_so_far()), "the host can't be used")
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+        self.assertEqual(process.returncode, 130)
+
+    def events_so_far(self):
+        try:
+            return self.events()
+        except FileNotFoundError:
+            return []
+
+
+class Hostile(FfciTest):
+    def test_a_set_up_that_had_to_be_stopped_has_failed_whatever_it_says(self):
+        self.commands({"t": "true"}, suite="setup: trap 'exit 0' TERM; while :; do sleep 0.05; done")
+        self.assertEqual(self.run_job("--test-timeout", "300ms").returncode, 5)
+        self.assertEqual(self.verdicts(), {"t": "error"})
+
+    def test_results_that_a_test_takes_away_are_no_pass(self):
+        self.commands({"t": "rm -rf $PWD/results/latest/tests; echo x"})
+        done = self.run_job()
+        self.assertEqual(done.returncode, 74, done.stdout + done.stderr)
+
+    def test_a_second_run_leaves_the_first_one_s_events_alone(self):
+        self.commands({"t": "sleep 300"}, slots=1)
+        self.start("run", "job.yaml", "--events", "events.jsonl")
+        wait_for(lambda: self.is_running("t"), "the first one runs")
+        before = (self.folder / "events.jsonl").read_bytes()
+        self.assertEqual(self.run_job("--events", "events.jsonl").returncode, 75)
+        self.assertTrue((self.folder / "events.jsonl").read_bytes().startswith(before))
+        self.assertIn(b"attempt_started", before)
+
+    @unittest.skipUnless(AS_ROOT, "needs root to become somebody else")
+    def test_without_root_a_test_that_kills_its_supervisor_leaves_nothing(self):
+        marker = f"ff-ci-left-{os.getpid()}-parent"
+        self.folder.chmod(0o777)
+        self.commands({"t": f"setsid sh -c 'sleep 300; : {marker}' & kill -9 $PPID", "next": "true"}, slots=1, run="order: listed")
+        done = subprocess.run([FFCI, "run", "job.yaml"], cwd=self.folder, capture_output=True, text=True, user=65534, group=65534,
+                              timeout=60, env=self.environment(HOME="/"))
+        self.assertEqual(self.verdicts(), {"t": "error", "next": "passed"}, done.stdout)
+        self.assertEqual(processes_with(marker), [])
+
+    def test_what_a_test_has_bound_below_its_tmpdir_is_not_removed_with_it(self):
+        precious = self.folder / "precious"
+        precious.mkdir()
+        (precious / "file").write_text("still here")
+        self.commands({"t": f"mkdir $TMPDIR/m && mount --bind {precious} $TMPDIR/m && echo bound"})
+        # Root, but without pid namespaces: the mount is one of ff-ci's own.
+        script = f"echo 0 >/proc/sys/user/max_pid_namespaces && exec {FFCI} run job.yaml"
+        done = subprocess.run(["unshare", "-Urm", "sh", "-c", script], cwd=self.folder, capture_output=True, text=True, timeout=60,
+                              env=self.environment())
+        if "private namespaces" not in done.stdout:
+            self.skipTest("no user namespaces here: " + done.stderr)
+        self.assertEqual(self.output("t"), b"bound\n")
+        self.assertEqual((precious / "file").read_text(), "still here")
 
 
 if __name__ == "__main__":

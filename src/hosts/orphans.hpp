@@ -1,0 +1,24 @@
+// Without a pid namespace, a command whose supervisor was killed leaves processes that become
+// children of ff-ci, its subreaper. Here they are found and killed, so that they outlive nothing.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <set>
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace ffci {
+
+// Makes this process the one that orphans come to.
+void adopt_orphans();
+
+// Kills every child of this process that `known` does not name, and what those leave in turn.
+// `done` is told whether none is left; it is called from the loop, within a few seconds.
+void kill_orphans(boost::asio::io_context& loop, std::function<std::set<pid_t>()> known,
+                  std::function<void(bool gone)> done);
+
+}  // namespace ffci
