@@ -8,10 +8,10 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <set>
 
-#include "base/fd.hpp"
 #include "hosts/orphans.hpp"
 #include "hosts/supervised_process.hpp"
 #include "hosts/temporary_directories.hpp"
@@ -70,7 +70,9 @@ class LocalHost final : public Host {
     callbacks.on_end = [this, suite](const CommandEnd& end,
                                      const std::optional<std::string>& unkillable,
                                      const std::optional<std::string>& trouble) {
-      on_scope_end(suite, end, unkillable ? unkillable : trouble);
+      with_orphans_killed(unkillable, [this, suite, end, trouble](const auto& left) {
+        on_scope_end(suite, end, left ? left : trouble);
+      });
     };
     Command held = command;
     if (held.setup.empty()) held.setup = ":";  // so that its end is told
@@ -133,7 +135,7 @@ class LocalHost final : public Host {
     asio::steady_timer start_again;
     bool told_to_stop = false;
   };
-  struct Order {
+  struct Assignment {
     std::uint64_t number;
     int slot;
     size_t suite;
@@ -151,7 +153,7 @@ class LocalHost final : public Host {
 
   // A machine that has no process or descriptor to spare at this moment is asked again before that
   // counts.
-  void start_command(const Order& order, int attempts_left) {
+  void start_command(const Assignment& order, int attempts_left) {
     Running& running = running_.at(order.number);
     SupervisedOptions options = supervised_options(order.slot);
     if (const auto scope = scopes_.find(order.suite); scope != scopes_.end()) {
@@ -170,13 +172,9 @@ class LocalHost final : public Host {
                                      const std::optional<std::string>& trouble) {
       if (trouble)
         order.observer->on_output(Stream::standard_error, fmt::format("ff-ci: {}\n", *trouble));
-      if (!unkillable || isolation_ == Isolation::namespaces)
-        return on_command_end(order, end, unkillable);
-      kill_orphans(
-          loop_, [this] { return own_children(); },
-          [this, order, end, unkillable](bool gone) {
-            on_command_end(order, end, gone ? std::nullopt : unkillable);
-          });
+      with_orphans_killed(unkillable, [this, order, end](const std::optional<std::string>& left) {
+        on_command_end(order, end, left);
+      });
     };
     auto started = start_process(order.command, options, std::move(callbacks), running.directory);
     if (started) {
@@ -195,11 +193,23 @@ class LocalHost final : public Host {
     });
   }
 
-  void post_failed_start(const Order& order, const std::string& why) {
+  void post_failed_start(const Assignment& order, const std::string& why) {
     asio::post(loop_, [this, order, why] {
       order.observer->on_output(Stream::standard_error, fmt::format("ff-ci: {}\n", why));
       on_command_end(order, {}, {});
     });
+  }
+
+  // Goes on with what is left of `unkillable`. In a pid namespace nothing can be done about it;
+  // otherwise what a killed supervisor watched has become our child.
+  void with_orphans_killed(const std::optional<std::string>& unkillable,
+                           std::function<void(const std::optional<std::string>&)> go_on) {
+    if (!unkillable || isolation_ == Isolation::namespaces) return go_on(unkillable);
+    kill_orphans(
+        loop_, [this] { return own_children(); },
+        [unkillable, go_on = std::move(go_on)](bool gone) {
+          go_on(gone ? std::nullopt : unkillable);
+        });
   }
 
   [[nodiscard]] std::set<pid_t> own_children() const {
@@ -280,7 +290,7 @@ class LocalHost final : public Host {
     return SupervisedProcess::start(loop_, command, options, std::move(callbacks));
   }
 
-  void on_command_end(const Order& order, const CommandEnd& end,
+  void on_command_end(const Assignment& order, const CommandEnd& end,
                       const std::optional<std::string>& unkillable) {
     // The process may be on the stack: it goes with the next turn of the loop.
     const auto running = running_.extract(order.number);
