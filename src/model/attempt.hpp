@@ -53,6 +53,15 @@ struct OutputExcerpt {
   bool operator==(const OutputExcerpt&) const = default;
 };
 
+// Something that the kernel reported while the attempt ran: a BUG, an oops, a warning, ….
+struct KernelReport {
+  std::string title;      // on one line, without what differs from run to run
+  std::string signature;  // the same for the same defect, across runs
+  std::string allowed;    // why the job's allow-list lets it pass; empty: it does not
+
+  bool operator==(const KernelReport&) const = default;
+};
+
 struct Attempt {
   int number = 1;
   std::string host;    // empty: it never reached one
@@ -63,8 +72,12 @@ struct Attempt {
   std::vector<Subtest> subtests;
   std::uint64_t subtests_dropped = 0;  // more than are kept
   OutputExcerpt standard_output, standard_error;
-  std::string teardown_problem;  // why the test's own teardown failed; empty: it did not
-  std::string files;             // the attempt's folder, relative to the run's; empty: none
+  OutputExcerpt kernel_log;                  // of the host, meanwhile
+  std::vector<KernelReport> kernel_reports;  // in that order; the first few, each signature once
+  std::string teardown_problem;         // why the test's own teardown failed; empty: it did not
+  std::string files;                    // the attempt's folder, relative to the run's; empty: none
+  std::vector<std::string> kept_files;  // that came back from the host, relative to `files`
+  std::string files_problem;            // why not all of them did; empty: they did
 
   bool operator==(const Attempt&) const = default;
 };

@@ -18,14 +18,23 @@ enum class Urgency {
   at_once,   // SIGKILL
 };
 
-enum class Stream { standard_output, standard_error };
+// What arrives while a command runs, each in the order it was written.
+enum class Stream {
+  standard_output,
+  standard_error,
+  kernel_log,  // "[ seconds.micros] text" lines, from whatever ran there at that time
+  trace,       // of the tracer beside it
+  archive,     // a tar of the files to keep; only at the end
+};
 
 struct Command {
-  std::string setup;     // for /bin/sh -c; empty: none
-  std::string command;   // for /bin/sh -c; not started when setup fails
-  std::string teardown;  // for /bin/sh -c; runs whenever setup was started, also after a timeout;
-                         // empty: none
-  std::string directory;
+  std::string setup;      // for /bin/sh -c; empty: none
+  std::string command;    // for /bin/sh -c; not started when setup fails
+  std::string teardown;   // for /bin/sh -c; runs whenever setup was started, also after a timeout;
+                          // empty: none
+  std::string directory;  // on this machine
+  std::string directory_in_tree;   // on a host that has a path of its own: relative to it
+  std::vector<std::string> files;  // globs of the files to keep, relative to the directory
   std::vector<std::pair<std::string, std::string>> environment;  // added to the host's own
 
   bool operator==(const Command&) const = default;

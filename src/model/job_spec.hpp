@@ -19,6 +19,7 @@ struct CommandTestSpec {
   std::string setup, teardown;      // around this one test, in its own namespaces
   std::optional<Duration> timeout;  // zero: no limit
   std::vector<std::string> arch;    // uname -m; empty: all
+  std::vector<std::string> files;   // globs of the files to keep of it, relative to the directory
   // One test per combination of values: "name[key=value,…]", with {key} replaced in command, setup
   // and teardown.
   std::vector<std::pair<std::string, std::vector<std::string>>> parameters;
@@ -29,10 +30,13 @@ enum class Protocol { exit_code, ktap };
 
 struct CommandsSuiteSpec {
   std::string name;
-  std::string directory;
+  std::string directory;            // on this machine
+  std::string directory_in_tree;    // as it was written, for hosts that have a path of their own
   std::string setup, teardown;      // once per host
   std::optional<Duration> timeout;  // of its tests, where they name none; zero: no limit
   std::vector<std::string> arch;
+  std::vector<std::string> files;  // globs of the files to keep of each test that names none;
+                                   // {test} is its name
   int parallel = 0;  // how many at once on one host; 0: as many as it has slots; 1: alone
   std::vector<CommandTestSpec> tests;
   std::optional<std::string> discover;     // glob over the names of executables in `directory`
@@ -43,6 +47,52 @@ struct CommandsSuiteSpec {
 
 struct LocalHostsSpec {
   int slots = 1;
+};
+
+// [user@]host[:port][:path]
+struct SshMachineSpec {
+  std::string user;  // empty: that of ff-ci
+  std::string host;  // a name or an address, without brackets
+  int port = 22;
+  std::string path;   // where the relative directories of suites start there; empty: as here
+  std::string where;  // file:line:col
+};
+
+enum class HostKeyPolicy {
+  strict,      // the machine's key must be in known-hosts
+  accept_new,  // a machine that is not there yet is added; a changed key is refused all the same
+};
+
+// How a test's processes are kept together on a machine, so that all of them can be killed.
+enum class RemoteIsolation {
+  automatic,   // namespaces where they can be made, else session
+  namespaces,  // private pid and mount namespaces; needs root there
+  session,     // a session of its own, and a mark in the environment
+};
+
+struct SshHostsSpec {
+  std::vector<SshMachineSpec> machines;
+  int slots = 1;                        // tests at once on one machine
+  std::optional<std::string> identity;  // private key; none: the agent's, then ~/.ssh/id_ed25519
+                                        // and ~/.ssh/id_ecdsa
+  std::string known_hosts;
+  HostKeyPolicy host_key = HostKeyPolicy::strict;
+  Duration connect_timeout = std::chrono::seconds(30);
+  std::optional<std::string> proxy_command;  // for /bin/sh -c, with %h %p %r %%; its stdin and
+                                             // stdout are the connection
+  RemoteIsolation isolation = RemoteIsolation::automatic;
+  std::string arch;  // uname -m of the machines; empty: as here
+};
+
+struct KernelLogAllowance {
+  std::string match;  // glob over a report's title or signature
+  std::string reason;
+};
+
+// What the kernel's log says about a test.
+struct KernelLogSpec {
+  bool watch = true;
+  std::vector<KernelLogAllowance> allowed;
 };
 
 enum class Order { slowest_first, random, listed };
@@ -60,6 +110,11 @@ struct RunSpec {
   Duration kill_after = std::chrono::seconds(5);  // from SIGTERM to SIGKILL
   Duration heartbeat = std::chrono::seconds(30);  // between progress lines; zero: none
   std::uint64_t output_limit = 64ULL << 20;       // bytes kept of each stream of an attempt; 0: all
+  std::uint64_t files_limit = 64ULL << 20;        // bytes kept of the files of an attempt
+  Duration probe_interval = std::chrono::seconds(30);  // how often a host must show that it lives
+  bool keep_alive = false;
+  KernelLogSpec kernel_log;
+  std::string bpftrace;  // a program for bpftrace, beside each test; empty: none
 };
 
 struct ReportsSpec {
@@ -72,6 +127,7 @@ struct JobSpec {
   std::string source;  // the file's text, as it was read
   std::vector<CommandsSuiteSpec> suites;
   std::optional<LocalHostsSpec> local;
+  std::optional<SshHostsSpec> ssh;
   RunSpec run;
   ReportsSpec reports;
 };

@@ -33,6 +33,8 @@ struct HostReady {
   int slots = 1;
   std::string kernel, arch;  // uname -r, -m
   std::string isolation;     // how tests are kept apart there
+  std::string boot_id = {};  // random_boot_id of the kernel; empty: not known
+  std::string log_in = {};   // a command that reaches it; empty: it is this machine
 };
 struct HostLostFact {
   std::string host, why;

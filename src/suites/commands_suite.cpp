@@ -49,7 +49,12 @@ class CommandsSuite final : public Suite {
   // One command has one exit status, so a batch is one test.
   [[nodiscard]] Command command_for(std::span<const TestId> batch) const override {
     const CommandTest& test = tests_.at(index_.at(batch.front().name));
-    return {test.setup, test.command, test.teardown, test.directory, {}};
+    Command command;
+    command.setup = test.setup;
+    command.command = test.command;
+    command.teardown = test.teardown;
+    command.directory = test.directory;
+    return command;
   }
 
   [[nodiscard]] std::unique_ptr<OutputParser> make_parser(std::span<const TestId>) const override {
