@@ -14,9 +14,10 @@ struct CommandTest {
   std::string name;
   std::string command;
   std::string setup, teardown;
-  std::string directory;
-  std::optional<Duration> timeout;  // none: the run's; zero: no limit
-  std::string where;                // of its definition, for complaints
+  std::string directory, directory_in_tree;  // as a Command has them
+  std::vector<std::string> files;            // as a Command has them
+  std::optional<Duration> timeout;           // none: the run's; zero: no limit
+  std::string where;                         // of its definition, for complaints
 };
 
 // Of one source of tests. With any complaint the job must not run.

@@ -30,6 +30,7 @@ class CommandsSuite final : public Suite {
     scope_.setup = spec.setup;
     scope_.teardown = spec.teardown;
     scope_.directory = spec.directory;
+    scope_.directory_in_tree = spec.directory_in_tree;
     for (std::size_t i = 0; i < tests_.size(); ++i)
       index_.emplace(tests_[i].name, i);
   }
@@ -54,6 +55,8 @@ class CommandsSuite final : public Suite {
     command.command = test.command;
     command.teardown = test.teardown;
     command.directory = test.directory;
+    command.directory_in_tree = test.directory_in_tree;
+    command.files = test.files;
     return command;
   }
 
@@ -85,19 +88,36 @@ bool runs_on(const std::vector<std::string>& archs, std::string_view arch) {
 
 SourcedTests listed_tests(const CommandsSuiteSpec& spec, std::string_view arch) {
   SourcedTests listed;
-  for (const CommandTestSpec& listing : spec.tests) {
+  for (CommandTestSpec listing : spec.tests) {
     if (!runs_on(listing.arch, arch)) continue;
+    if (listing.files.empty()) listing.files = spec.files;
     const std::vector<CommandTestSpec> tests = expand_parameters(listing);
     if (tests.empty()) {
       listed.complaints.push_back(
           fmt::format("{}: a parameter of test '{}' has no values", listing.where, listing.name));
     }
     for (const CommandTestSpec& test : tests) {
-      listed.tests.push_back({test.name, test.command, test.setup, test.teardown, spec.directory,
-                              test.timeout ? test.timeout : spec.timeout, test.where});
+      CommandTest ready;
+      ready.name = test.name;
+      ready.command = test.command;
+      ready.setup = test.setup;
+      ready.teardown = test.teardown;
+      ready.directory = spec.directory;
+      ready.directory_in_tree = spec.directory_in_tree;
+      ready.files = test.files;
+      ready.timeout = test.timeout ? test.timeout : spec.timeout;
+      ready.where = test.where;
+      listed.tests.push_back(std::move(ready));
     }
   }
   return listed;
+}
+
+// The spec's own globs do not, but a parameter's value or a name can bring it in.
+bool leaves_directory(std::string_view glob) {
+  const std::vector<std::string_view> components = split(glob, '/');
+  return glob.starts_with('/') ||
+         std::find(components.begin(), components.end(), "..") != components.end();
 }
 
 bool looks_like_json(const std::filesystem::path& path, std::string_view text) {
@@ -139,7 +159,7 @@ class Loader {
       return {};
     }
     if (!looks_like_json(*spec.import_file, *text)) {
-      append(tests, accept(read_kselftest_list(*spec.import_file, *text, spec.timeout)));
+      append(tests, accept(read_kselftest_list(*spec.import_file, *text, spec)));
       return {};
     }
     KvmRunnerSuites read = read_kvm_runner_json(*spec.import_file, *text, spec);
@@ -156,6 +176,7 @@ class Loader {
       complain(fmt::format("{}: suite '{}' is already defined at {}", spec.where, spec.name,
                            suite->second));
     check_names(tests);
+    check_files(tests);
     loaded_.suites.push_back(std::make_unique<CommandsSuite>(spec, std::move(tests)));
   }
 
@@ -172,6 +193,17 @@ class Loader {
         complain(
             fmt::format("{}: test name '{}' holds unprintable characters or surrounding blanks",
                         test.where, printable_line(test.name, 80)));
+      }
+    }
+  }
+
+  void check_files(const std::vector<CommandTest>& tests) {
+    for (const CommandTest& test : tests) {
+      for (const std::string& glob : test.files) {
+        if (!leaves_directory(glob)) continue;
+        complain(
+            fmt::format("{}: 'files' of test '{}' become '{}', which is not below its directory",
+                        test.where, printable_line(test.name, 80), printable_line(glob, 80)));
       }
     }
   }

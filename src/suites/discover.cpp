@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "base/text.hpp"
+#include "suites/parameter_sweep.hpp"
 
 namespace ffci {
 
@@ -32,6 +33,8 @@ SourcedTests discover_tests(const CommandsSuiteSpec& suite) {
     test.name = name;
     test.command = "./" + shell_quote(name);
     test.directory = suite.directory;
+    test.directory_in_tree = suite.directory_in_tree;
+    test.files = files_of_test(suite.files, name);
     test.timeout = suite.timeout;
     test.where = entry->path().string();
     found.tests.push_back(std::move(test));

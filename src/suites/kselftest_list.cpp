@@ -9,6 +9,7 @@
 
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "suites/parameter_sweep.hpp"
 
 namespace ffci {
 
@@ -65,10 +66,23 @@ std::string command_for(const fs::path& program) {
   return interpreter_of(program) + call;
 }
 
+// Of a test's directory, which may not be below the suite's: the list then stands for the suite's
+// directory there.
+std::string directory_in_tree(const fs::path& directory, const fs::path& list_folder,
+                              const CommandsSuiteSpec& suite) {
+  fs::path below = directory.lexically_relative(suite.directory);
+  if (below.empty() || *below.begin() == "..") {
+    if (suite.directory_in_tree.starts_with('/')) return directory.string();
+    below = directory.lexically_relative(list_folder);
+  }
+  return below == "." ? suite.directory_in_tree
+                      : (fs::path(suite.directory_in_tree) / below).lexically_normal().string();
+}
+
 }  // namespace
 
 SourcedTests read_kselftest_list(const fs::path& path, std::string_view list,
-                                 std::optional<Duration> timeout) {
+                                 const CommandsSuiteSpec& suite) {
   SourcedTests read;
   if (list.find('\0') != std::string_view::npos) {
     read.complaints.push_back(
@@ -108,7 +122,10 @@ SourcedTests read_kselftest_list(const fs::path& path, std::string_view list,
     test.name = line;
     test.command = command_for(program);
     test.directory = program.parent_path().string();
-    test.timeout = timeout ? timeout : collection->second;
+    test.directory_in_tree = directory_in_tree(program.parent_path().lexically_normal(),
+                                               path.parent_path().lexically_normal(), suite);
+    test.files = files_of_test(suite.files, test.name);
+    test.timeout = suite.timeout ? suite.timeout : collection->second;
     test.where = where;
     read.tests.push_back(std::move(test));
   }

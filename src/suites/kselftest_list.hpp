@@ -3,20 +3,19 @@
 #pragma once
 
 #include <filesystem>
-#include <optional>
 #include <string_view>
 
-#include "base/time.hpp"
+#include "model/job_spec.hpp"
 #include "suites/command_test.hpp"
 
 namespace ffci {
 
-// `list` is the text of the file at `path`; the collections are folders beside it. A test's time
-// limit is `timeout`, else that of its collection's settings file, else kselftest's own default.
-// Complains of lines that are no "collection:test" and of missing collections; a missing or
-// non-executable program stays a test, and fails when it runs.
+// `list` is the text of the file at `path`, which `suite` imports; the collections are folders
+// beside it. A test's time limit is the suite's, else that of its collection's settings file, else
+// kselftest's own default. Complains of lines that are no "collection:test" and of missing
+// collections; a missing or non-executable program stays a test, and fails when it runs.
 [[nodiscard]] SourcedTests read_kselftest_list(const std::filesystem::path& path,
                                                std::string_view list,
-                                               std::optional<Duration> timeout);
+                                               const CommandsSuiteSpec& suite);
 
 }  // namespace ffci

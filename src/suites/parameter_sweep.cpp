@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <string_view>
+#include <utility>
 
 namespace ffci {
 namespace {
@@ -35,10 +37,39 @@ std::string replace_parameters(std::string_view text, const Values& values) {
   return replaced;
 }
 
+// Names hold '/' and glob characters, which must not act as such.
+std::string glob_of_name(std::string_view name) {
+  constexpr std::string_view plain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+  std::string glob(name);
+  std::replace_if(
+      glob.begin(), glob.end(), [&](char c) { return plain.find(c) == std::string_view::npos; },
+      '?');
+  return glob;
+}
+
+std::vector<std::string> replace_in_files(std::vector<std::string> files, std::string_view test,
+                                          Values values) {
+  const std::string glob = glob_of_name(test);
+  values.emplace_back("test", glob);
+  for (std::string& file : files)
+    file = replace_parameters(file, values);
+  return files;
+}
+
 }  // namespace
 
+std::vector<std::string> files_of_test(const std::vector<std::string>& files,
+                                       std::string_view test) {
+  return replace_in_files(files, test, {});
+}
+
 std::vector<CommandTestSpec> expand_parameters(const CommandTestSpec& test) {
-  if (test.parameters.empty()) return {test};
+  if (test.parameters.empty()) {
+    CommandTestSpec alone = test;
+    alone.files = files_of_test(test.files, test.name);
+    return {std::move(alone)};
+  }
   std::vector<Values> combinations{{}};
   for (const auto& [parameter, values] : test.parameters) {
     std::vector<Values> longer;
@@ -60,6 +91,7 @@ std::vector<CommandTestSpec> expand_parameters(const CommandTestSpec& test) {
     one.command = replace_parameters(test.command, values);
     one.setup = replace_parameters(test.setup, values);
     one.teardown = replace_parameters(test.teardown, values);
+    one.files = replace_in_files(test.files, one.name, values);
     one.parameters.clear();
     tests.push_back(std::move(one));
   }

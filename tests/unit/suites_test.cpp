@@ -70,6 +70,17 @@ CommandsSuiteSpec suite_spec(const std::string& directory = "/") {
   return suite;
 }
 
+Command commands(const std::string& setup, const std::string& command, const std::string& teardown,
+                 const std::string& directory, const std::string& directory_in_tree = "") {
+  Command all;
+  all.setup = setup;
+  all.command = command;
+  all.teardown = teardown;
+  all.directory = directory;
+  all.directory_in_tree = directory_in_tree;
+  return all;
+}
+
 std::vector<std::string> names(const Suite& suite) {
   std::vector<std::string> all;
   for (const TestCase& test : suite.tests())
@@ -153,8 +164,8 @@ TEST_SUITE("commands suites") {
     CHECK(suite->plan().name == "kvm");
     CHECK(suite->plan().has_setup);
     CHECK(suite->plan().parallel == 4);
-    CHECK(suite->scope() == Command{"modprobe kvm", "", "rmmod kvm", "/tmp", {}});
-    CHECK(command_of(*suite, "a") == Command{"echo up", "./a -v", "echo down", "/tmp", {}});
+    CHECK(suite->scope() == commands("modprobe kvm", "", "rmmod kvm", "/tmp"));
+    CHECK(command_of(*suite, "a") == commands("echo up", "./a -v", "echo down", "/tmp"));
   }
 
   TEST_CASE("parameters sweep in their order, and only they are replaced") {
@@ -168,6 +179,71 @@ TEST_SUITE("commands suites") {
     const Command command = command_of(*suite, "dirty[slots=2,mode={slots}]");
     CHECK(command.command == "./dirty -s 2 -m {slots} ${slots} {other} $(nproc) {");
     CHECK(command.setup == "echo 2");
+  }
+
+  TEST_CASE("a test keeps its own files, else its suite's") {
+    CommandsSuiteSpec spec = suite_spec();
+    spec.files = {"core*", "{test}/*.log"};
+    spec.tests = {test_spec("a"), test_spec("b")};
+    spec.tests[1].files = {"out.txt"};
+    const auto suite = load(spec);
+    CHECK(command_of(*suite, "a").files == Names{"core*", "a/*.log"});
+    CHECK(command_of(*suite, "b").files == Names{"out.txt"});
+    CHECK(suite->scope().files == Names{});
+  }
+
+  TEST_CASE("{test} in files is a glob of the name, in which nothing is special") {
+    CommandsSuiteSpec spec = suite_spec();
+    spec.files = {"{test}.log", "{Test} {}", "x{test}{test}"};
+    spec.tests = {test_spec("a/b *[x]?{test}"), test_spec("é")};
+    const auto suite = load(spec);
+    CHECK(command_of(*suite, "a/b *[x]?{test}").files ==
+          Names{"a?b???x???test?.log", "{Test} {}", "xa?b???x???test?a?b???x???test?"});
+    CHECK(command_of(*suite, "é").files[0] == "??.log");
+  }
+
+  TEST_CASE("parameters are replaced in files as in commands, in the suite's too") {
+    CommandsSuiteSpec spec = suite_spec();
+    spec.files = {"{test}/{slots}"};
+    spec.tests = {test_spec("a"), test_spec("b")};
+    spec.tests[0].parameters = {{"slots", {"1", "{test}"}}};
+    spec.tests[1].parameters = {{"test", {"x/y"}}};
+    spec.tests[1].files = {"{test}", "${test}"};
+    const auto suite = load(spec);
+    CHECK(command_of(*suite, "a[slots=1]").files == Names{"a?slots?1?/1"});
+    CHECK(command_of(*suite, "a[slots={test}]").files == Names{"a?slots??test?\?/{test}"});
+    CHECK(command_of(*suite, "b[test=x/y]").files == Names{"x/y", "${test}"});
+  }
+
+  TEST_CASE("what a name or a parameter brings into files must not leave the directory") {
+    CommandsSuiteSpec spec = suite_spec();
+    spec.tests = {test_spec(".."), test_spec("a")};
+    spec.tests[0].files = {"x/{test}/y"};
+    spec.tests[1].files = {"{where}/x"};
+    spec.tests[1].parameters = {{"where", {"b/c", "/etc", "b/.."}}};
+    const std::string outside = ", which is not below its directory";
+    CHECK(complaints(spec) ==
+          Names{"job.yaml:..: 'files' of test '..' become 'x/../y'" + outside,
+                "job.yaml:a: 'files' of test 'a[where=/etc]' become '/etc/x'" + outside,
+                "job.yaml:a: 'files' of test 'a[where=b/..]' become 'b/../x'" + outside});
+  }
+
+  TEST_CASE("discovered tests keep the suite's files; all know the directory as it was written") {
+    const Folder folder;
+    folder.program("b_test");
+    CommandsSuiteSpec spec = suite_spec(folder.path());
+    spec.directory_in_tree = "selftests/kvm";
+    spec.files = {"{test}.log"};
+    spec.discover = "*_test";
+    spec.tests = {test_spec("a")};
+    const auto suite = load(spec);
+    CHECK(command_of(*suite, "a").directory_in_tree == "selftests/kvm");
+    CHECK(command_of(*suite, "b_test").directory_in_tree == "selftests/kvm");
+    CHECK(command_of(*suite, "b_test").files == Names{"b_test.log"});
+    CHECK(suite->scope().directory == spec.directory);
+    CHECK(suite->scope().directory_in_tree == "selftests/kvm");
+    spec.directory_in_tree = "";
+    CHECK(command_of(*load(spec), "b_test").directory_in_tree.empty());
   }
 
   TEST_CASE("a parameter without values is complained of") {
@@ -281,16 +357,28 @@ TEST_SUITE("KVM runner JSON") {
     const Suite& perf = *loaded.suites[1];
     CHECK(perf.plan().name == "dirty_log_perf");
     CHECK(perf.plan().parallel == 3);
-    CHECK(perf.scope() == Command{"echo up", "", "echo down", "/tmp", {}});
+    CHECK(perf.scope() == commands("echo up", "", "echo down", "/tmp"));
     CHECK(names(perf) == Names{"max_vcpu", "plain"});
-    CHECK(
-        command_of(perf, "max_vcpu") ==
-        Command{"echo test up", "./dirty_log_perf_test -v $(nproc)", "echo test down", "/tmp", {}});
+    CHECK(command_of(perf, "max_vcpu") ==
+          commands("echo test up", "./dirty_log_perf_test -v $(nproc)", "echo test down", "/tmp"));
     CHECK(timeout_of(perf, "max_vcpu") == 500ms);
     CHECK(timeout_of(perf, "plain") == 300s);
     const Suite& sanity = *loaded.suites[2];
     CHECK(sanity.scope().setup == "modprobe kvm");
     CHECK(timeout_of(sanity, "plain") == 60s);
+  }
+
+  TEST_CASE("a JSON suite's files and directory are those of the importing one") {
+    const Folder folder;
+    CommandsSuiteSpec spec = suite_spec("/tmp");
+    spec.directory_in_tree = "kvm";
+    spec.files = {"{test}.log"};
+    const LoadedSuites loaded = import_json(
+        folder, R"([{"suite": "s", "tests": [{"name": "a", "command": "./a"}]}])", spec);
+    REQUIRE(loaded.suites.size() == 1);
+    CHECK(command_of(*loaded.suites[0], "a").files == Names{"a.log"});
+    CHECK(command_of(*loaded.suites[0], "a").directory_in_tree == "kvm");
+    CHECK(loaded.suites[0]->scope().directory_in_tree == "kvm");
   }
 
   TEST_CASE("every mistake is named with its place") {
@@ -348,7 +436,7 @@ TEST_SUITE("kselftest list") {
     folder.program("kvm/x86_64/cpuid");
     folder.file("timers/script.py", "#! /usr/bin/env python3\nprint()\n");
     folder.file("timers/data", "no script");
-    CommandsSuiteSpec spec = suite_spec();
+    CommandsSuiteSpec spec = suite_spec(folder.path());
     spec.import_file = folder.file(
         "kselftest-list.txt",
         "# collections\r\n\r\ntimers:posix_timers\r\nfilesystems/epoll:wakeup\nkvm:x86_64/cpuid\n"
@@ -358,14 +446,34 @@ TEST_SUITE("kselftest list") {
                                  "kvm:x86_64/cpuid", "timers:script.py", "timers:data",
                                  "timers:missing"});
     CHECK(command_of(*suite, "timers:posix_timers") ==
-          Command{"", "./posix_timers", "", folder.path("timers"), {}});
+          commands("", "./posix_timers", "", folder.path("timers"), "timers"));
     CHECK(command_of(*suite, "filesystems/epoll:wakeup").directory ==
           folder.path("filesystems/epoll"));
     CHECK(command_of(*suite, "kvm:x86_64/cpuid") ==
-          Command{"", "./cpuid", "", folder.path("kvm/x86_64"), {}});
+          commands("", "./cpuid", "", folder.path("kvm/x86_64"), "kvm/x86_64"));
     CHECK(command_of(*suite, "timers:script.py").command == "/usr/bin/env python3 ./script.py");
     CHECK(command_of(*suite, "timers:data").command == "./data");
     CHECK(command_of(*suite, "timers:missing").command == "./missing");
+  }
+
+  TEST_CASE("a collection is below the suite's directory also in another tree") {
+    const Folder folder;
+    folder.program("kst/timers/sub/a");
+    CommandsSuiteSpec spec = suite_spec(folder.path("kst"));
+    spec.import_file = folder.file("kst/kselftest-list.txt", "timers:sub/a\n");
+    spec.files = {"{test}.log"};
+    const auto in_tree = [&](const std::string& directory, const std::string& written) {
+      spec.directory = directory, spec.directory_in_tree = written;
+      return command_of(*load(spec), "timers:sub/a").directory_in_tree;
+    };
+    CHECK(command_of(*load(spec), "timers:sub/a").files == Names{"timers?sub?a.log"});
+    CHECK(in_tree(folder.path("kst"), "./kst") == "kst/timers/sub");
+    CHECK(in_tree(folder.path("kst"), folder.path("kst")) == folder.path("kst/timers/sub"));
+    CHECK(in_tree(folder.path(), "") == "kst/timers/sub");
+    // The list is elsewhere: its folder stands for the suite's directory.
+    CHECK(in_tree("/usr", "") == "timers/sub");
+    CHECK(in_tree("/usr", "kst") == "kst/timers/sub");
+    CHECK(in_tree("/usr", "/usr") == folder.path("kst/timers/sub"));
   }
 
   TEST_CASE("the time limit is the spec's, else the collection's, else kselftest's") {
