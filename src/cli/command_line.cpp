@@ -19,11 +19,25 @@ struct KeyOption {
   const char* key;
   const char* argument;
   const char* help;
+  SpecOverride::Form form = SpecOverride::Form::yaml;
 };
 
 constexpr KeyOption key_options[] = {
     {"name", "name", "NAME", "the job's name"},
     {"local.slots", "hosts.local.slots", "N", "tests at once on this machine"},
+    {"vms", "hosts.ssh.machines", "HOST:PATH,...",
+     "machines to run on over SSH, each [user@]host[:port][:/path]",
+     SpecOverride::Form::comma_list},
+    {"ssh.slots", "hosts.ssh.slots", "N", "tests at once on each of them"},
+    {"ssh.identity", "hosts.ssh.identity", "FILE", "private key to log in with"},
+    {"ssh.known-hosts", "hosts.ssh.known-hosts", "FILE", "the keys of the machines"},
+    {"ssh.host-key", "hosts.ssh.host-key", "POLICY",
+     "strict, or accept-new: machines that have no key there yet are added"},
+    {"ssh.connect-timeout", "hosts.ssh.connect-timeout", "TIME", "limit of each login"},
+    {"ssh.proxy-command", "hosts.ssh.proxy-command", "COMMAND",
+     "shell command whose stdin and stdout are the connection; %h host, %p port, %r user",
+     SpecOverride::Form::text},
+    {"ssh.isolation", "hosts.ssh.isolation", "HOW", "of tests there: auto, namespaces or session"},
     {"order", "run.order", "ORDER", "slowest-first, random or listed"},
     {"durations", "run.durations", "SOURCE", "the run that the expected durations come from"},
     {"seed", "run.seed", "N", "of the random order"},
@@ -38,6 +52,11 @@ constexpr KeyOption key_options[] = {
     {"kill-after", "run.kill-after", "TIME", "from SIGTERM to SIGKILL when a test is stopped"},
     {"heartbeat", "run.heartbeat", "TIME", "between progress lines; 0: none"},
     {"output-limit", "run.output-limit", "SIZE", "kept of each stream of an attempt; 0: all"},
+    {"files-limit", "run.files-limit", "SIZE", "kept of the files of an attempt"},
+    {"probe-interval", "run.probe-interval", "TIME", "how often a host must show that it lives"},
+    {"bpftrace", "run.bpftrace", "TEXT", "bpftrace program to run beside each test",
+     SpecOverride::Form::text},
+    {"bpftrace-script", "run.bpftrace-script", "FILE", "the same, from a file"},
     {"results-dir", "reports.directory", "DIR", "where runs are kept"},
     {"junit", "reports.junit", "FILE", "a copy of the JUnit report"},
     {"summary", "reports.summary", "FILE", "a copy of summary.json"},
@@ -72,6 +91,10 @@ po::options_description spec_options() {
   }
   options.add_options()                                       //
       ("randomize,r", po::bool_switch(), "= --order random")  //
+      ("keep-alive", po::bool_switch(),
+       "leave the hosts up after the run, and say how to reach them [run.keep-alive]")  //
+      ("no-dmesg", po::bool_switch(),
+       "do not watch what the kernel logs during a test [run.dmesg]")  //
       ("slowest-first", text("SOURCE"),
        "= --order slowest-first, and with =SOURCE also --durations SOURCE")  //
       ("set", po::value<Arguments>()->composing()->value_name("PATH=VALUE"),
@@ -175,13 +198,16 @@ Result<std::vector<SpecOverride>> overrides_of(const po::variables_map& found) {
     }
   }
   if (found["randomize"].as<bool>()) overrides.push_back({"--randomize", "run.order", "random"});
+  if (found["keep-alive"].as<bool>())
+    overrides.push_back({"--keep-alive", "run.keep-alive", "true"});
+  if (found["no-dmesg"].as<bool>()) overrides.push_back({"--no-dmesg", "run.dmesg", "false"});
   if (const auto source = given(found, "slowest-first")) {
     overrides.push_back({"--slowest-first", "run.order", "slowest-first"});
     overrides.push_back({"--slowest-first", "run.durations", *source});
   }
   for (const KeyOption& option : key_options) {
     if (const auto value = given(found, long_name(option)))
-      overrides.push_back({"--" + long_name(option), option.key, *value});
+      overrides.push_back({"--" + long_name(option), option.key, *value, option.form});
   }
   return overrides;
 }

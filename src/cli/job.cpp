@@ -11,6 +11,7 @@
 #include <unordered_set>
 
 #include "base/file.hpp"
+#include "base/text.hpp"
 #include "store/expected_durations.hpp"
 #include "suites/commands_suite.hpp"
 #include "suites/selection.hpp"
@@ -20,8 +21,11 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::uint64_t largest_spec = 16ULL << 20;
+constexpr std::uint64_t largest_bpftrace_script = 1ULL << 20;
 
-std::string architecture() {
+// Of the hosts: this machine's, unless the spec says that of the others.
+std::string architecture(const JobSpec& spec) {
+  if (spec.ssh && !spec.ssh->arch.empty() && !spec.local) return spec.ssh->arch;
   utsname system{};
   return ::uname(&system) == 0 ? system.machine : "";
 }
@@ -37,8 +41,9 @@ Result<std::vector<std::unique_ptr<Suite>>> load_suites(const JobSpec& spec) {
   std::vector<std::unique_ptr<Suite>> suites;
   std::vector<std::string> complaints;
   std::map<std::string, std::string> where;  // each suite's name was given
+  const std::string arch = architecture(spec);
   for (const CommandsSuiteSpec& commands : spec.suites) {
-    LoadedSuites loaded = load_commands_suites(commands, architecture());
+    LoadedSuites loaded = load_commands_suites(commands, arch);
     complaints.insert(complaints.end(), loaded.complaints.begin(), loaded.complaints.end());
     for (std::unique_ptr<Suite>& suite : loaded.suites) {
       const auto [first, added] = where.try_emplace(suite->plan().name, commands.where);
@@ -51,6 +56,17 @@ Result<std::vector<std::unique_ptr<Suite>>> load_suites(const JobSpec& spec) {
   }
   if (!complaints.empty()) return fail(ErrorKind::bad_spec, joined(complaints));
   return suites;
+}
+
+Result<void> read_bpftrace_script(RunSpec& run) {
+  if (run.bpftrace_script.empty()) return {};
+  auto program = read_file(run.bpftrace_script, largest_bpftrace_script);
+  if (!program) return tl::unexpected(program.error());
+  if (trim(*program).empty())
+    return fail(ErrorKind::no_input,
+                fmt::format("{} holds no bpftrace program", run.bpftrace_script));
+  run.bpftrace = std::move(*program);
+  return {};
 }
 
 std::vector<TestCase> repeated(const std::vector<TestCase>& tests, int times) {
@@ -106,6 +122,8 @@ Result<Job> load_job(const JobChoices& choices) {
   if (!spec) return tl::unexpected(spec.error());
   Job job;
   job.spec = std::move(*spec);
+  if (const auto read = read_bpftrace_script(job.spec.run); !read)
+    return tl::unexpected(read.error());
 
   auto suites = load_suites(job.spec);
   if (!suites) return tl::unexpected(suites.error());

@@ -20,8 +20,8 @@ struct CommandTestSpec {
   std::optional<Duration> timeout;  // zero: no limit
   std::vector<std::string> arch;    // uname -m; empty: all
   std::vector<std::string> files;   // globs of the files to keep of it, relative to the directory
-  // One test per combination of values: "name[key=value,…]", with {key} replaced in command, setup
-  // and teardown.
+  // One test per combination of values: "name[key=value,…]", with {key} replaced in command, setup,
+  // teardown and files.
   std::vector<std::pair<std::string, std::vector<std::string>>> parameters;
   std::string where;  // file:line:col, for complaints
 };
@@ -114,7 +114,8 @@ struct RunSpec {
   Duration probe_interval = std::chrono::seconds(30);  // how often a host must show that it lives
   bool keep_alive = false;
   KernelLogSpec kernel_log;
-  std::string bpftrace;  // a program for bpftrace, beside each test; empty: none
+  std::string bpftrace;         // a program for bpftrace, beside each test; empty: none
+  std::string bpftrace_script;  // the file that it is read from; empty: none
 };
 
 struct ReportsSpec {

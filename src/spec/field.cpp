@@ -46,6 +46,19 @@ bool is_word(std::string_view text) {
          text.find_first_not_of(all) == std::string_view::npos;
 }
 
+// As YAML 1.2's core schema spells them.
+std::optional<bool> parse_boolean(std::string_view text) {
+  if (text == "true" || text == "True" || text == "TRUE") return true;
+  if (text == "false" || text == "False" || text == "FALSE") return false;
+  return std::nullopt;
+}
+
+bool leaves_directory(std::string_view path) {
+  const std::vector<std::string_view> components = split(path, '/');
+  return path.starts_with('/') || path.starts_with("~/") ||
+         std::find(components.begin(), components.end(), "..") != components.end();
+}
+
 std::optional<Duration> to_duration(const Value& value) {
   const auto seconds = value.quoted ? std::nullopt : parse_number(value.text);
   if (!seconds) return parse_duration(value.text);
@@ -72,11 +85,11 @@ std::string without_trailing_slash(const std::filesystem::path& path) {
 
 std::nullopt_t Field::expected(std::string_view what) const {
   if (value_->faulty) return std::nullopt;
-  const bool quoted_number = value_->kind == Value::Kind::scalar && value_->quoted &&
-                             parse_number(value_->text).has_value();
+  const bool quoted_scalar = value_->kind == Value::Kind::scalar && value_->quoted &&
+                             (parse_number(value_->text) || parse_boolean(value_->text));
   complain(fmt::format("{} is {}{}; expected {}",
                        path_.empty() ? "the job spec" : "'" + path_ + "'", describe(*value_),
-                       quoted_number ? " in quotes" : "", what));
+                       quoted_scalar ? " in quotes" : "", what));
   return std::nullopt;
 }
 
@@ -122,6 +135,15 @@ std::optional<std::string> Field::file_name_glob() const {
   return glob;
 }
 
+std::optional<std::string> Field::glob_below() const {
+  if (!present()) return std::nullopt;
+  const bool fits = is(Value::Kind::scalar) && !is_blank(value_->text) &&
+                    value_->text.find_first_of(std::string_view("\n\0", 2)) == std::string::npos &&
+                    !leaves_directory(value_->text);
+  if (fits && !value_->faulty) return value_->text;
+  return expected("a pattern of files below the directory, such as \"{test}/*.log\"");
+}
+
 std::string Field::resolved(std::string_view path) const {
   const Origin& origin = *where().origin;
   if (path != "~" && !path.starts_with("~/")) {
@@ -146,6 +168,16 @@ std::optional<std::string> Field::run_source() const {
   const bool is_url = written->find("://") != std::string::npos;
   const bool is_path = written->find('/') != std::string::npos || written->ends_with(".json");
   return is_path && !is_url ? resolved(*written) : *written;
+}
+
+std::optional<bool> Field::boolean(std::string_view choices) const {
+  if (!present()) return std::nullopt;
+  const bool scalar = is(Value::Kind::scalar);
+  const auto boolean = scalar && !value_->quoted ? parse_boolean(value_->text) : std::nullopt;
+  if (boolean) return boolean;
+  const std::vector<std::string> known{"true", "false"};
+  const bool typo = scalar && !parse_boolean(value_->text);
+  return expected(fmt::format("{}{}", choices, typo ? did_you_mean(value_->text, known) : ""));
 }
 
 std::optional<std::uint64_t> Field::whole(std::uint64_t least, std::uint64_t most) const {

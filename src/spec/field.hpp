@@ -26,9 +26,12 @@ class Field {
       : value_(value), path_(std::move(path)), complaints_(&complaints) {}
 
   [[nodiscard]] bool present() const { return value_ != nullptr; }
-  // Both only of a field that is present.
+  [[nodiscard]] bool is(Value::Kind kind) const { return present() && value_->kind == kind; }
+  // These only of a field that is present.
   [[nodiscard]] const Location& where() const { return value_->at; }
   void complain(std::string_view what) const { complaints_->add(where(), what); }
+  // Complains of the value, and of what should be there; nullopt for the reader to return.
+  std::nullopt_t expected(std::string_view what) const;
 
   // Numbers and booleans are taken as the text they were written as.
   [[nodiscard]] std::optional<std::string> text() const;
@@ -37,11 +40,15 @@ class Field {
   [[nodiscard]] std::optional<std::string> title() const;        // a line that is not blank
   [[nodiscard]] std::optional<std::string> word() const;         // letters, digits, '.', '_', '-'
   [[nodiscard]] std::optional<std::string> file_name_glob() const;
+  // A glob of files below a directory: one line, not absolute, without "..".
+  [[nodiscard]] std::optional<std::string> glob_below() const;
   // Absolute and normal; relative ones start where the value was written, ~/ at HOME.
   [[nodiscard]] std::optional<std::string> path() const;
   // An earlier run (SOURCE): a label, a number, a run id, a URL, or a path, which becomes absolute.
   [[nodiscard]] std::optional<std::string> run_source() const;
 
+  // true or false in YAML's spellings, without quotes. `choices` is what a complaint says of them.
+  [[nodiscard]] std::optional<bool> boolean(std::string_view choices = "true or false") const;
   [[nodiscard]] std::optional<std::uint64_t> whole(std::uint64_t least, std::uint64_t most) const;
   [[nodiscard]] std::optional<int> whole_int(int least, int most) const;
   [[nodiscard]] std::optional<std::uint64_t> size() const;
@@ -66,14 +73,9 @@ class Field {
  private:
   friend class Fields;
 
-  [[nodiscard]] bool is(Value::Kind kind) const {
-    return value_ != nullptr && value_->kind == kind;
-  }
   [[nodiscard]] Field child(std::string_view key, const Value* value) const;
   [[nodiscard]] std::optional<size_t> index_in(std::span<const std::string> names) const;
   [[nodiscard]] std::string resolved(std::string_view path) const;
-  // Complains of the value, and of what should be there; nullopt for the reader to return.
-  std::nullopt_t expected(std::string_view what) const;
 
   const Value* value_;
   std::string path_;

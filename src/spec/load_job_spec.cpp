@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "base/text.hpp"
 #include "spec/environment.hpp"
 #include "spec/overrides.hpp"
@@ -25,7 +27,9 @@ JobSpec read_job(const Field& document, const SpecSource& source) {
   static_cast<void>(fields.required("version").whole(1, 1));
   job.name = fields.optional("name").title().value_or(job.name);
   job.suites = read_suites(fields.required("suites"));
-  job.local = read_hosts(fields.optional("hosts"));
+  HostsSpec hosts = read_hosts(fields.optional("hosts"));
+  job.local = std::move(hosts.local);
+  job.ssh = std::move(hosts.ssh);
   job.run = read_run(fields.optional("run"));
   job.reports = read_reports(fields.optional("reports"));
   // A relative default is where the file could have named it.

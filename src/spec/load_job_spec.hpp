@@ -18,11 +18,17 @@ namespace ffci {
 // `name:` or by its number from 0 ("suites.kvm.commands.timeout", "suites.0.commands.timeout").
 // A map that the path leads through is made when it is missing.
 struct SpecOverride {
+  enum class Form {
+    // "[x86_64, aarch64]", "{slots: 2}" and "'quoted'" are read as YAML. Anything else is one plain
+    // scalar and needs no quotes, whatever it holds: "*_test", "results/a: b", "[fe80::1]:22".
+    yaml,
+    text,        // one scalar, whatever it begins with
+    comma_list,  // a list of what stands between the commas, each item as it is
+  };
   std::string option;
   std::string path;
-  // "[x86_64, aarch64]", "{slots: 2}" and "'quoted'" are read as YAML. Anything else is one plain
-  // scalar and needs no quotes, whatever it holds: "*_test", "results/a: b".
   std::string value;
+  Form form = Form::yaml;
 };
 
 struct SpecComplaint {

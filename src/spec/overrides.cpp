@@ -11,15 +11,38 @@
 namespace ffci::spec {
 namespace {
 
-std::optional<Value> parse_value(const std::string& text, const Origin& origin,
-                                 Complaints& complaints) {
-  if (text.find_first_of("[{\"'") == 0) return parse_yaml(text, origin, complaints);
+Value value_of(Value::Kind kind, std::string_view text, const Origin& origin) {
   Value value;
+  value.kind = kind;
   value.at.origin = &origin;
-  if (text.empty() || text == "~" || text == "null") return value;
-  value.kind = Value::Kind::scalar;
   value.text = text;
   return value;
+}
+
+// "[fe80::1]:22", which YAML would take for a map whose key is a list.
+bool begins_with_address(std::string_view text) {
+  constexpr std::string_view ends = "[]{}\"', ";
+  const size_t end = text.starts_with('[') ? text.find_first_of(ends, 1) : std::string_view::npos;
+  return end != std::string_view::npos && text.substr(end).starts_with("]:");
+}
+
+bool is_yaml(std::string_view text) {
+  return text.find_first_of("[{\"'") == 0 && !begins_with_address(text);
+}
+
+std::optional<Value> parse_value(const SpecOverride& override, const Origin& origin,
+                                 Complaints& complaints) {
+  const std::string& text = override.value;
+  if (override.form == SpecOverride::Form::text) return value_of(Value::Kind::scalar, text, origin);
+  if (override.form == SpecOverride::Form::comma_list) {
+    Value list = value_of(Value::Kind::list, "", origin);
+    for (const std::string_view item : split(text, ','))
+      list.items.push_back(value_of(Value::Kind::scalar, trim(item), origin));
+    return list;
+  }
+  if (is_yaml(text)) return parse_yaml(text, origin, complaints);
+  const bool null = text.empty() || text == "~" || text == "null";
+  return value_of(null ? Value::Kind::null : Value::Kind::scalar, null ? "" : text, origin);
 }
 
 // Walks from the root to the value that a path names.
@@ -109,7 +132,7 @@ class Walk {
 
 void apply_override(Value& root, const SpecOverride& override, const Origin& origin,
                     Complaints& complaints) {
-  std::optional<Value> value = parse_value(override.value, origin, complaints);
+  std::optional<Value> value = parse_value(override, origin, complaints);
   if (!value) return;
   Value* const target = Walk(root, override.path, origin, complaints).to_end();
   if (target != nullptr) *target = std::move(*value);

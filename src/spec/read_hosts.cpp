@@ -1,18 +1,102 @@
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <unordered_map>
+#include <utility>
+
 #include "spec/sections.hpp"
+#include "spec/ssh_machine.hpp"
 
 namespace ffci::spec {
+namespace {
 
-std::optional<LocalHostsSpec> read_hosts(const Field& field) {
+std::vector<SshMachineSpec> read_machines(const Field& field) {
+  std::vector<SshMachineSpec> machines;
+  std::unordered_map<std::string, std::string> first;  // of each server, "'root@vm1' at job.yaml:…"
+  for (const Field& item : field.item_or_items()) {
+    if (!item.is(Value::Kind::scalar)) {
+      item.expected("[user@]host[:port][:/path], in quotes");
+      continue;
+    }
+    const std::optional<std::string> text = item.line();
+    if (!text) continue;
+    auto machine = parse_ssh_machine(*text);
+    if (!machine) {
+      item.expected(machine.error());
+      continue;
+    }
+    machine->where = to_string(item.where());
+    const auto [known, fresh] =
+        first.emplace(server_of(*machine), fmt::format("'{}' at {}", *text, machine->where));
+    if (!fresh) {
+      item.complain(
+          fmt::format("machine '{}' is the same host and port as {}; 'slots' says how "
+                      "many tests run there at once",
+                      *text, known->second));
+    }
+    machines.push_back(std::move(*machine));
+  }
+  return machines;
+}
+
+std::string default_known_hosts(const Field& ssh) {
+  const std::optional<std::string>& home = ssh.where().origin->home;
+  if (home) return (std::filesystem::path(*home) / ".ssh/known_hosts").lexically_normal().string();
+  ssh.complain(
+      "'hosts.ssh.known-hosts' is missing; it defaults to ~/.ssh/known_hosts, but HOME is not set");
+  return {};
+}
+
+LocalHostsSpec read_local(const Field& field) {
+  LocalHostsSpec local;
   Fields fields(field);
-  fields.not_supported({"ssh", "qemu", "mkosi"});
-  const Field local = fields.required("local");
+  local.slots = fields.required("slots").whole_int(1, 1024).value_or(local.slots);
   fields.finish();
-  if (!local.present()) return std::nullopt;
+  return local;
+}
 
-  LocalHostsSpec hosts;
-  Fields local_fields(local);
-  hosts.slots = local_fields.required("slots").whole_int(1, 1024).value_or(hosts.slots);
-  local_fields.finish();
+SshHostsSpec read_ssh(const Field& field) {
+  SshHostsSpec ssh;
+  Fields fields(field);
+  ssh.machines = read_machines(fields.required("machines"));
+  ssh.slots = fields.optional("slots").whole_int(1, 64).value_or(ssh.slots);
+  ssh.identity = fields.optional("identity").path();
+  const Field known_hosts = fields.optional("known-hosts");
+  if (known_hosts.present()) {
+    ssh.known_hosts = known_hosts.path().value_or("");
+  } else if (fields.is_map()) {
+    ssh.known_hosts = default_known_hosts(field);
+  }
+  ssh.host_key = fields.optional("host-key")
+                     .choice<HostKeyPolicy>({{"strict", HostKeyPolicy::strict},
+                                             {"accept-new", HostKeyPolicy::accept_new}})
+                     .value_or(ssh.host_key);
+  ssh.connect_timeout =
+      fields.optional("connect-timeout").duration_over_zero().value_or(ssh.connect_timeout);
+  ssh.proxy_command = fields.optional("proxy-command").filled_text();
+  ssh.isolation = fields.optional("isolation")
+                      .choice<RemoteIsolation>({{"auto", RemoteIsolation::automatic},
+                                                {"namespaces", RemoteIsolation::namespaces},
+                                                {"session", RemoteIsolation::session}})
+                      .value_or(ssh.isolation);
+  ssh.arch = fields.optional("arch").word().value_or(ssh.arch);
+  fields.finish();
+  return ssh;
+}
+
+}  // namespace
+
+HostsSpec read_hosts(const Field& field) {
+  HostsSpec hosts;
+  Fields fields(field);
+  const Field local = fields.optional("local");
+  const Field ssh = fields.optional("ssh");
+  if (fields.is_map() && !local.present() && !ssh.present())
+    field.complain("'hosts' needs 'local' or 'ssh'");
+  if (local.present()) hosts.local = read_local(local);
+  if (ssh.present()) hosts.ssh = read_ssh(ssh);
+  fields.not_supported({"qemu", "mkosi"});
+  fields.finish();
   return hosts;
 }
 

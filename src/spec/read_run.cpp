@@ -1,8 +1,48 @@
+#include <fmt/format.h>
+
 #include <limits>
 
 #include "spec/sections.hpp"
 
 namespace ffci::spec {
+namespace {
+
+KernelLogSpec read_kernel_log(const Field& field) {
+  KernelLogSpec log;
+  if (!field.is(Value::Kind::map)) {
+    log.watch = field.boolean("true, false or a map with 'allow'").value_or(log.watch);
+    return log;
+  }
+  Fields fields(field);
+  for (const Field& item : fields.required("allow").items()) {
+    Fields allowance(item);
+    log.allowed.push_back({allowance.required("match").title().value_or(""),
+                           allowance.required("reason").title().value_or("")});
+    allowance.finish();
+  }
+  fields.finish();
+  return log;
+}
+
+// A program, or the file that holds it. The command line's, where only one of them is from there.
+void read_bpftrace(const Field& program, const Field& script, RunSpec& run) {
+  run.bpftrace = program.filled_text().value_or("");
+  run.bpftrace_script = script.path().value_or("");
+  if (!program.present() || !script.present()) return;
+  const auto program_from = program.where().origin->kind;
+  const auto script_from = script.where().origin->kind;
+  if (program_from == script_from) {
+    script.complain(fmt::format(
+        "'run.bpftrace-script' and 'run.bpftrace' (at {}) exclude each other; remove one",
+        to_string(program.where())));
+  } else if (script_from == SpecComplaint::Origin::command_line) {
+    run.bpftrace.clear();
+  } else {
+    run.bpftrace_script.clear();
+  }
+}
+
+}  // namespace
 
 RunSpec read_run(const Field& field) {
   RunSpec run;
@@ -27,8 +67,14 @@ RunSpec read_run(const Field& field) {
   run.kill_after = fields.optional("kill-after").duration().value_or(run.kill_after);
   run.heartbeat = fields.optional("heartbeat").duration().value_or(run.heartbeat);
   run.output_limit = fields.optional("output-limit").size().value_or(run.output_limit);
-  fields.not_supported({"probe-interval", "keep-alive", "dmesg", "bpftrace", "bpftrace-script",
-                        "shard", "batch", "keep"});
+  run.files_limit = fields.optional("files-limit").size().value_or(run.files_limit);
+  run.probe_interval =
+      fields.optional("probe-interval").duration_over_zero().value_or(run.probe_interval);
+  run.keep_alive = fields.optional("keep-alive").boolean().value_or(run.keep_alive);
+  run.kernel_log = read_kernel_log(fields.optional("dmesg"));
+  const Field program = fields.optional("bpftrace");
+  read_bpftrace(program, fields.optional("bpftrace-script"), run);
+  fields.not_supported({"shard", "batch", "keep"});
   fields.finish();
   return run;
 }

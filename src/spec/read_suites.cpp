@@ -36,6 +36,22 @@ std::vector<std::string> read_arch(const Field& field) {
   return arch;
 }
 
+std::vector<std::string> read_files(const Field& field) {
+  std::vector<std::string> globs;
+  for (const Field& item : field.item_or_items()) {
+    if (const auto glob = item.glob_below()) globs.push_back(*glob);
+  }
+  return globs;
+}
+
+void read_directory(const Field& field, CommandsSuiteSpec& suite) {
+  const std::optional<std::string> written = field.filled_text();
+  if (!written) return;
+  suite.directory = field.path().value_or("");
+  const bool in_home = *written == "~" || written->starts_with("~/");
+  suite.directory_in_tree = in_home ? suite.directory : *written;
+}
+
 bool is_parameter_name(std::string_view name) {
   const auto is_letter = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
@@ -93,6 +109,7 @@ CommandTestSpec read_test(const Field& field, Names& names) {
   test.teardown = fields.optional("teardown").text().value_or("");
   test.timeout = fields.optional("timeout").duration();
   test.arch = read_arch(fields.optional("arch"));
+  test.files = read_files(fields.optional("files"));
   test.parameters = read_parameters(fields.optional("parameters"));
   fields.finish();
   return test;
@@ -100,11 +117,12 @@ CommandTestSpec read_test(const Field& field, Names& names) {
 
 void read_commands(const Field& field, CommandsSuiteSpec& suite) {
   Fields fields(field);
-  if (const auto directory = fields.optional("directory").path()) suite.directory = *directory;
+  read_directory(fields.optional("directory"), suite);
   suite.setup = fields.optional("setup").text().value_or("");
   suite.teardown = fields.optional("teardown").text().value_or("");
   suite.timeout = fields.optional("timeout").duration();
   suite.arch = read_arch(fields.optional("arch"));
+  suite.files = read_files(fields.optional("files"));
   suite.parallel = fields.optional("parallel").whole_int(0, 1024).value_or(suite.parallel);
   suite.protocol =
       fields.optional("protocol")

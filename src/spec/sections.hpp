@@ -11,8 +11,13 @@
 
 namespace ffci::spec {
 
+struct HostsSpec {
+  std::optional<LocalHostsSpec> local;
+  std::optional<SshHostsSpec> ssh;
+};
+
 [[nodiscard]] std::vector<CommandsSuiteSpec> read_suites(const Field& suites);
-[[nodiscard]] std::optional<LocalHostsSpec> read_hosts(const Field& hosts);
+[[nodiscard]] HostsSpec read_hosts(const Field& hosts);
 [[nodiscard]] RunSpec read_run(const Field& run);
 [[nodiscard]] ReportsSpec read_reports(const Field& reports);
 

@@ -54,6 +54,23 @@ SpecOverride set(std::string path, std::string value) {
   return {"--set", std::move(path), std::move(value)};
 }
 
+SpecOverride vms(std::string value) {
+  return {"--vms", "hosts.ssh.machines", std::move(value), SpecOverride::Form::comma_list};
+}
+
+using Lines = std::vector<std::string>;
+
+// "user host port path", with - for what is empty.
+Lines shown(const std::vector<SshMachineSpec>& machines) {
+  const auto word = [](const std::string& text) { return text.empty() ? "-" : text; };
+  Lines lines;
+  for (const SshMachineSpec& machine : machines) {
+    lines.push_back(fmt::format("{} {} {} {}", word(machine.user), word(machine.host), machine.port,
+                                word(machine.path)));
+  }
+  return lines;
+}
+
 // The least that a job is, with `more` below it. `more` begins on line 8.
 std::string spec(const std::string& more = "") {
   return "version: 1\n"
@@ -86,6 +103,7 @@ suites:
       timeout: 300s
       arch: x86_64
       parallel: 4
+      files: [core*, "{test}/*.log"]
       tests:
         - &dirty
           name: dirty_log
@@ -94,12 +112,24 @@ suites:
           teardown: echo down
           timeout: 5s
           arch: [x86_64, aarch64]
+          files: out.txt
           parameters: {slots: [1, 2], mode: [a, "b c"]}
         - {<<: *dirty, name: merged}
       discover: "*_test"
       import: tests.json
       protocol: ktap
-hosts: {local: {slots: 2}}
+hosts:
+  local: {slots: 2}
+  ssh:
+    machines: ["root@vm1:/fstests", "vm2:2222:/home/fstests"]
+    slots: 3
+    identity: ~/.ssh/key
+    known-hosts: known_hosts
+    host-key: accept-new
+    connect-timeout: 5s
+    proxy-command: nc %h %p
+    isolation: session
+    arch: aarch64
 run:
   order: random
   durations: -1
@@ -113,6 +143,14 @@ run:
   kill-after: 0
   heartbeat: 1m
   output-limit: 1MiB
+  files-limit: 2MiB
+  probe-interval: 10s
+  keep-alive: true
+  dmesg:
+    allow:
+      - {match: "WARNING*", reason: known}
+      - {match: "*lockdep*", reason: also known}
+  bpftrace: "BEGIN { exit(); }"
 reports:
   directory: out
   junit: ${DIR:-junit}/j.xml
@@ -129,11 +167,13 @@ TEST_CASE("every key of a spec reaches the job") {
   const CommandsSuiteSpec& suite = spec.suites[0];
   CHECK(suite.name == "kvm");
   CHECK(suite.directory == "/specs/selftests/kvm");
+  CHECK(suite.directory_in_tree == "selftests/kvm");
   CHECK(suite.setup == "modprobe kvm");
   CHECK(suite.teardown == "rmmod kvm");
   CHECK(suite.timeout == 300s);
   CHECK(suite.arch == std::vector<std::string>{"x86_64"});
   CHECK(suite.parallel == 4);
+  CHECK(suite.files == std::vector<std::string>{"core*", "{test}/*.log"});
   CHECK(suite.discover == "*_test");
   CHECK(suite.import_file == "/specs/tests.json");
   CHECK(suite.protocol == Protocol::ktap);
@@ -146,11 +186,23 @@ TEST_CASE("every key of a spec reaches the job") {
   CHECK(test.teardown == "echo down");
   CHECK(test.timeout == 5s);
   CHECK(test.arch == std::vector<std::string>{"x86_64", "aarch64"});
+  CHECK(test.files == std::vector<std::string>{"out.txt"});
   CHECK(test.parameters ==
         decltype(test.parameters){{"slots", {"1", "2"}}, {"mode", {"a", "b c"}}});
-  CHECK(test.where == "job.yaml:13:11");
+  CHECK(test.where == "job.yaml:14:11");
   REQUIRE(spec.local);
   CHECK(spec.local->slots == 2);
+  REQUIRE(spec.ssh);
+  CHECK(shown(spec.ssh->machines) == Lines{"root vm1 22 /fstests", "- vm2 2222 /home/fstests"});
+  CHECK(spec.ssh->machines[0].where == "job.yaml:30:16");
+  CHECK(spec.ssh->slots == 3);
+  CHECK(spec.ssh->identity == "/home/me/.ssh/key");
+  CHECK(spec.ssh->known_hosts == "/specs/known_hosts");
+  CHECK(spec.ssh->host_key == HostKeyPolicy::accept_new);
+  CHECK(spec.ssh->connect_timeout == 5s);
+  CHECK(spec.ssh->proxy_command == "nc %h %p");
+  CHECK(spec.ssh->isolation == RemoteIsolation::session);
+  CHECK(spec.ssh->arch == "aarch64");
   CHECK(spec.run.order == Order::random);
   CHECK(spec.run.durations == "-1");
   CHECK(spec.run.seed == 18446744073709551615ULL);
@@ -163,6 +215,15 @@ TEST_CASE("every key of a spec reaches the job") {
   CHECK(spec.run.kill_after == 0s);
   CHECK(spec.run.heartbeat == 1min);
   CHECK(spec.run.output_limit == 1 << 20);
+  CHECK(spec.run.files_limit == 2 << 20);
+  CHECK(spec.run.probe_interval == 10s);
+  CHECK(spec.run.keep_alive);
+  CHECK(spec.run.kernel_log.watch);
+  REQUIRE(spec.run.kernel_log.allowed.size() == 2);
+  CHECK(spec.run.kernel_log.allowed[1].match == "*lockdep*");
+  CHECK(spec.run.kernel_log.allowed[1].reason == "also known");
+  CHECK(spec.run.bpftrace == "BEGIN { exit(); }");
+  CHECK(spec.run.bpftrace_script.empty());
   CHECK(spec.reports.directory == "/specs/out");
   CHECK(spec.reports.junit == "/specs/junit/j.xml");
   CHECK(spec.reports.summary == "/home/me/s.json");
@@ -173,14 +234,22 @@ TEST_CASE("a minimal spec gets every default") {
   CHECK(minimal.name == "job");
   REQUIRE(minimal.suites.size() == 1);
   CHECK(minimal.suites[0].directory == "/specs");
+  CHECK(minimal.suites[0].directory_in_tree.empty());
+  CHECK(minimal.suites[0].files.empty());
   CHECK(minimal.suites[0].parallel == 0);
   CHECK_FALSE(minimal.suites[0].timeout);
   CHECK_FALSE(minimal.suites[0].discover);
   CHECK_FALSE(minimal.local);
+  CHECK_FALSE(minimal.ssh);
   CHECK(minimal.run.order == Order::slowest_first);
   CHECK(minimal.run.durations == "latest");
   CHECK(minimal.run.test_timeout == 20min);
   CHECK_FALSE(minimal.run.deadline);
+  CHECK(minimal.run.files_limit == 64 << 20);
+  CHECK(minimal.run.probe_interval == 30s);
+  CHECK_FALSE(minimal.run.keep_alive);
+  CHECK(minimal.run.kernel_log.watch);
+  CHECK(minimal.run.bpftrace.empty());
   CHECK(minimal.reports.directory == "/specs/results");
   CHECK_FALSE(minimal.reports.junit);
 }
@@ -268,6 +337,168 @@ TEST_CASE("a source of durations is a path when it looks like one") {
   CHECK(durations("https://ci/summary.json") == "https://ci/summary.json");
   CHECK(durations("summary.json") == "/specs/summary.json");
   CHECK(durations("old/run") == "/specs/old/run");
+}
+
+TEST_CASE("a machine is [user@]host[:port][:/path]") {
+  const auto machine = [](const std::string& text) {
+    const JobSpec read = job(spec("hosts: {ssh: {machines: '" + text + "'}}\n"));
+    return read.ssh ? shown(read.ssh->machines) : Lines{};
+  };
+  CHECK(machine("vm1") == Lines{"- vm1 22 -"});
+  CHECK(machine("root@vm1") == Lines{"root vm1 22 -"});
+  CHECK(machine("vm1:2222") == Lines{"- vm1 2222 -"});
+  CHECK(machine("vm1:/fstests") == Lines{"- vm1 22 /fstests"});
+  CHECK(machine("root@vm1:2222:/fstests") == Lines{"root vm1 2222 /fstests"});
+  CHECK(machine("vm1:65535:/") == Lines{"- vm1 65535 /"});
+  CHECK(machine("192.0.2.1:/p:22/@home") == Lines{"- 192.0.2.1 22 /p:22/@home"});
+  CHECK(machine("[fe80::1]") == Lines{"- fe80::1 22 -"});
+  CHECK(machine("[fe80::1%eth0]:2222:/p") == Lines{"- fe80::1%eth0 2222 /p"});
+  CHECK(machine("me@[::1]:/p") == Lines{"me ::1 22 /p"});
+  CHECK(machine("[vm1]:2222") == Lines{"- vm1 2222 -"});
+}
+
+TEST_CASE("ssh alone means no local hosts, and gets every default") {
+  const JobSpec alone = job(spec("hosts: {ssh: {machines: [vm1]}}\n"));
+  CHECK_FALSE(alone.local);
+  REQUIRE(alone.ssh);
+  CHECK(alone.ssh->slots == 1);
+  CHECK_FALSE(alone.ssh->identity);
+  CHECK(alone.ssh->known_hosts == "/home/me/.ssh/known_hosts");
+  CHECK(alone.ssh->host_key == HostKeyPolicy::strict);
+  CHECK(alone.ssh->connect_timeout == 30s);
+  CHECK_FALSE(alone.ssh->proxy_command);
+  CHECK(alone.ssh->isolation == RemoteIsolation::automatic);
+  CHECK(alone.ssh->arch.empty());
+}
+
+TEST_CASE("the default of known-hosts needs HOME") {
+  CHECK(complaints(spec("hosts: {ssh: {machines: vm1}}\n")) ==
+        "job.yaml:8:14: 'hosts.ssh.known-hosts' is missing; it defaults to ~/.ssh/known_hosts, but "
+        "HOME is not set");
+  CHECK(complaints(spec("hosts: {ssh: {machines: vm1, known-hosts: /k}}\n")) == "none");
+  CHECK(complaints(spec("hosts: {ssh: []}\n")) ==
+        "job.yaml:8:14: 'hosts.ssh' is an empty list; expected a map");
+}
+
+TEST_CASE("a machine twice is a complaint that names both") {
+  const std::string known = "known-hosts: /k, machines: ";
+  CHECK(complaints(spec("hosts: {ssh: {" + known + "[a@vm1, 'b@VM1:22:/p', vm1:23]}}\n")) ==
+        "job.yaml:8:50: machine 'b@VM1:22:/p' is the same host and port as 'a@vm1' at "
+        "job.yaml:8:43; 'slots' says how many tests run there at once");
+  CHECK(complaints(spec("hosts: {ssh: {" + known + "x}}\n"), {vms("a@vm1,b@vm1")}) ==
+        "--vms a@vm1,b@vm1: machine 'b@vm1' is the same host and port as 'a@vm1' at --vms "
+        "a@vm1,b@vm1; 'slots' says how many tests run there at once");
+}
+
+TEST_CASE("--vms brings machines, with or without hosts in the file") {
+  const auto machines = [](const std::string& more, const SpecOverride& override) {
+    const JobSpec read = job(spec(more), {override});
+    return read.ssh ? shown(read.ssh->machines) : Lines{};
+  };
+  CHECK(machines("", vms("root@vm1:/p,vm2:2222, vm3")) ==
+        Lines{"root vm1 22 /p", "- vm2 2222 -", "- vm3 22 -"});
+  CHECK(machines("", vms("[fe80::1]:22:/p,[::1]")) == Lines{"- fe80::1 22 /p", "- ::1 22 -"});
+  CHECK(machines("hosts: {ssh: {machines: [a, b]}}\n", vms("c")) == Lines{"- c 22 -"});
+  CHECK(machines("hosts:\n", vms("c")) == Lines{"- c 22 -"});
+  CHECK_FALSE(job(spec(), {vms("vm1")}).local);
+  CHECK(job(spec("hosts: {local: {slots: 2}}\n"), {vms("vm1")}).local->slots == 2);
+  CHECK(job(spec(), {vms("vm1"), {"--ssh.slots", "hosts.ssh.slots", "4"}}).ssh->slots == 4);
+
+  CHECK(machines("", set("hosts.ssh.machines", "[root@vm1:/p,vm2:2222]")) ==
+        Lines{"root vm1 22 /p", "- vm2 2222 -"});
+  CHECK(machines("", set("hosts.ssh.machines", "['[fe80::1]:22:/p', vm2]")) ==
+        Lines{"- fe80::1 22 /p", "- vm2 22 -"});
+  CHECK(machines("", set("hosts.ssh.machines", "[\"[fe80::1]:22\"]")) == Lines{"- fe80::1 22 -"});
+  CHECK(machines("", set("hosts.ssh.machines", "[fe80::1]:22:/p")) == Lines{"- fe80::1 22 /p"});
+  CHECK(machines("", set("hosts.ssh.machines", "vm1:/p")) == Lines{"- vm1 22 /p"});
+  CHECK(machines("hosts: {ssh: {machines: [a, b]}}\n", set("hosts.ssh.machines.1", "c")) ==
+        Lines{"- a 22 -", "- c 22 -"});
+}
+
+TEST_CASE("complaints about --vms name the machine") {
+  const Variables home{{"HOME", "/home/me"}};
+  CHECK(complaints(spec(), {vms("vm1,vm2:fstests")}, home) ==
+        "--vms vm1,vm2:fstests: 'hosts.ssh.machines.1' is 'vm2:fstests'; expected "
+        "[user@]host[:port][:/path], with a port from 1 to 65535, or a path that begins with one "
+        "'/', after the host");
+  CHECK(complaints(spec(), {vms("vm1,")}, home).find("'hosts.ssh.machines.1' is ''; expected") !=
+        std::string::npos);
+  CHECK(complaints(spec(), {vms("")}, home).find("'hosts.ssh.machines.0' is ''; expected") !=
+        std::string::npos);
+  CHECK(complaints(spec(), {set("hosts.ssh.machines", "a,b")}, home) ==
+        "--set hosts.ssh.machines=a,b: 'hosts.ssh.machines' is 'a,b'; expected one machine; "
+        "several are a list, such as [vm1, vm2]");
+  CHECK(complaints(spec(), {{"--ssh.slots", "hosts.ssh.slots", "4"}}, home) ==
+        "--ssh.slots 4: 'hosts.ssh.machines' is missing");
+}
+
+TEST_CASE("hosts need local or ssh") {
+  CHECK(complaints(spec("hosts: {}\n")) == "job.yaml:8:8: 'hosts' needs 'local' or 'ssh'");
+  CHECK(complaints(spec("hosts: {shh: {}}\n")) ==
+        "job.yaml:8:8: 'hosts' needs 'local' or 'ssh'\n"
+        "job.yaml:8:9: unknown key 'shh'; did you mean 'ssh'?");
+}
+
+TEST_CASE("booleans are YAML's, without quotes unless a variable brings them") {
+  const auto keep_alive = [](const std::string& text) {
+    return job(spec("run: {keep-alive: " + text + "}\n"), {}, {{"YES", "true"}}).run.keep_alive;
+  };
+  CHECK(keep_alive("true"));
+  CHECK(keep_alive("True"));
+  CHECK(keep_alive("TRUE"));
+  CHECK(keep_alive("\"${YES}\""));
+  CHECK_FALSE(keep_alive("false"));
+  CHECK_FALSE(keep_alive("FALSE"));
+  CHECK(job(spec(), {set("run.keep-alive", "true")}).run.keep_alive);
+  CHECK(
+      complaints(spec("run: {keep-alive: 'flase'}\n")) ==
+      "job.yaml:8:19: 'run.keep-alive' is 'flase'; expected true or false; did you mean 'false'?");
+}
+
+TEST_CASE("the kernel's log is watched unless the spec or --no-dmesg says otherwise") {
+  CHECK_FALSE(job(spec("run: {dmesg: false}\n")).run.kernel_log.watch);
+  const std::string allow = "run: {dmesg: {allow: [{match: a, reason: b}]}}\n";
+  CHECK(job(spec(allow)).run.kernel_log.watch);
+  const KernelLogSpec off = job(spec(allow), {{"--no-dmesg", "run.dmesg", "false"}}).run.kernel_log;
+  CHECK_FALSE(off.watch);
+  CHECK(off.allowed.empty());
+}
+
+TEST_CASE("a bpftrace program is text or a path; the command line's wins") {
+  const SpecOverride text{"--bpftrace", "run.bpftrace", "{ x", SpecOverride::Form::text};
+  const SpecOverride script{"--bpftrace-script", "run.bpftrace-script", "a.bt"};
+  CHECK(job(spec("run: {bpftrace-script: a.bt}\n")).run.bpftrace_script == "/specs/a.bt");
+  CHECK(job(spec(), {text}).run.bpftrace == "{ x");
+  CHECK(job(spec(), {script}).run.bpftrace_script == "/here/a.bt");
+
+  const RunSpec by_text = job(spec("run: {bpftrace-script: a.bt}\n"), {text}).run;
+  CHECK(by_text.bpftrace == "{ x");
+  CHECK(by_text.bpftrace_script.empty());
+  const RunSpec by_script = job(spec("run: {bpftrace: x}\n"), {script}).run;
+  CHECK(by_script.bpftrace.empty());
+  CHECK(by_script.bpftrace_script == "/here/a.bt");
+
+  CHECK(complaints(spec("run: {bpftrace: x, bpftrace-script: a.bt}\n")) ==
+        "job.yaml:8:37: 'run.bpftrace-script' and 'run.bpftrace' (at job.yaml:8:17) exclude each "
+        "other; remove one");
+  CHECK(complaints(spec(), {text, script}) ==
+        "--bpftrace-script a.bt: 'run.bpftrace-script' and 'run.bpftrace' (at --bpftrace { x) "
+        "exclude each other; remove one");
+  CHECK(complaints(spec(), {{"--bpftrace", "run.bpftrace", "", SpecOverride::Form::text}}) ==
+        "--bpftrace : 'run.bpftrace' is ''; expected text that is not blank");
+}
+
+TEST_CASE("a suite's directory is also kept as it was written, unless that is at home") {
+  const auto in_tree = [](const std::string& directory) {
+    return job("version: 1\nsuites: [{name: a, commands: {discover: x, directory: " + directory +
+               "}}]\n")
+        .suites[0]
+        .directory_in_tree;
+  };
+  CHECK(in_tree("../tools/kvm/") == "../tools/kvm/");
+  CHECK(in_tree("/tools/kvm") == "/tools/kvm");
+  CHECK(in_tree("~/kvm") == "/home/me/kvm");
+  CHECK(in_tree("~me/kvm") == "~me/kvm");
 }
 
 TEST_CASE("variables are replaced in values, not in keys") {
