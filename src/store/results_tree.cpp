@@ -36,7 +36,7 @@ tl::unexpected<Error> refuse(const fs::path& path, int error) {
 
 std::string path_component(std::string_view text) {
   constexpr std::string_view plain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+=:,[]-";
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+=,[]-";
   std::string component;
   for (const char c : text) {
     if (plain.find(c) == std::string_view::npos || (c == '.' && component.empty())) {

@@ -20,8 +20,9 @@
 
 namespace ffci {
 
-// Any text as one path component: everything but letters, digits and "._+=:,[]-" becomes %XX, and
-// so does a leading dot; what would be too long for a file system ends in a hash.
+// Any text as one path component: everything but letters, digits and "._+=,[]-" becomes %XX, and so
+// does a leading dot; what would be too long for a file system ends in a hash. GitHub refuses to
+// upload a whole run as soon as one path in it holds one of ":*?<>|" or a quote.
 [[nodiscard]] std::string path_component(std::string_view text);
 
 // "tests/<suite>[@<configuration>]/<test>[@<iteration>]/<attempt>", relative to the run's folder. A

@@ -172,7 +172,7 @@ class Selection(FfciTest):
         self.write("job.yaml", "version: 1\nsuites:\n  - name: s\n    commands: {import: ks/kselftest-list.txt, protocol: ktap}\n")
         self.assertEqual(self.run_job().returncode, 0)
         self.assertEqual(self.verdicts(), {"timers:posix": "passed", "timers:skips": "skipped"})
-        self.assertEqual(self.output("timers:posix"), b"timers\n")
+        self.assertEqual(self.output("timers%3Aposix"), b"timers\n")
 
 
 class Suites(FfciTest):

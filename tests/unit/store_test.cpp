@@ -203,6 +203,8 @@ TEST_CASE(
   CHECK(attempt_folder({"s", "4k", "generic/475", 3}, 1) == "tests/s@4k/generic/475@3/1");
   CHECK(attempt_folder({"s", "", "../../etc", 1}, 1) == "tests/s/%2E./%2E./etc/1");
   CHECK(attempt_folder({"s", "", "a b$(x)\n", 1}, 1) == "tests/s/a%20b%24%28x%29%0A/1");
+  CHECK(attempt_folder({"s", "", "a:*?<>|\"\\", 1}, 1) == "tests/s/a%3A%2A%3F%3C%3E%7C%22%5C/1");
+  CHECK(scope_folder("s", "ssh:vm1") == "suites/s/ssh%3Avm1");
   CHECK(attempt_folder({"s", "", "//", 1}, 1) == "tests/s/%/%/%/1");
   CHECK(path_component("a@2") != path_component("a") + "@2");
   const std::string long_a(300, 'a'), long_b = long_a + "b";
