@@ -24,7 +24,7 @@ class RunLoop::HostLink final : public HostObserver, public ScopeObserver {
   void begin_scope(size_t suite) {
     const std::filesystem::path folder =
         run_.options_.run_folder / scope_folder(run_.suites_[suite]->plan().name, name_);
-    auto files = AttemptFiles::create(folder, run_.options_.output_limit);
+    auto files = AttemptFiles::create(folder, run_.options_.output_limit, 0);
     if (!files) run_.results_unwritable(files.error());
     Scope& scope = scopes_[suite];
     if (files) scope.files = std::make_unique<AttemptFiles>(std::move(*files));
@@ -164,7 +164,8 @@ void RunLoop::perform(const action::StopScope& stop) {
 
 void RunLoop::perform(const action::StartBatch& start) {
   const std::string folder = attempt_folder(start.tests.front(), start.attempts.front());
-  auto files = AttemptFiles::create(options_.run_folder / folder, options_.output_limit);
+  auto files = AttemptFiles::create(options_.run_folder / folder, options_.output_limit,
+                                    RunSpec().files_limit);
   if (!files) {
     results_unwritable(files.error());
     tell(input::EndBatch{start.batch, {}});

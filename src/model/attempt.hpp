@@ -73,10 +73,11 @@ struct Attempt {
   std::uint64_t subtests_dropped = 0;  // more than are kept
   OutputExcerpt standard_output, standard_error;
   OutputExcerpt kernel_log;                  // of the host, meanwhile
+  OutputExcerpt trace;                       // of the tracer beside it; its text is in the file
   std::vector<KernelReport> kernel_reports;  // in that order; the first few, each signature once
   std::string teardown_problem;         // why the test's own teardown failed; empty: it did not
   std::string files;                    // the attempt's folder, relative to the run's; empty: none
-  std::vector<std::string> kept_files;  // that came back from the host, relative to `files`
+  std::vector<std::string> kept_files;  // that came back from the host, relative to <files>/files
   std::string files_problem;            // why not all of them did; empty: they did
 
   bool operator==(const Attempt&) const = default;

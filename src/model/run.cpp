@@ -75,6 +75,7 @@ void Run::apply(const RunEvent& event) {
       if (host.state == "lost") ++host.restarts;
       host.kind = fact.kind, host.kernel = fact.kernel, host.arch = fact.arch,
       host.isolation = fact.isolation;
+      host.boot_id = fact.boot_id, host.log_in = fact.log_in;
       host.slots = fact.slots;
       host.state = "ready";
     }

@@ -31,6 +31,8 @@ struct TestResult {
 
 struct HostRecord {
   std::string name, kind, kernel, arch, isolation;
+  std::string boot_id;  // of the kernel it last came up with; empty: not known
+  std::string log_in;   // a command that reaches it; empty: it is this machine
   int slots = 1;
   int restarts = 0;   // times it came back after a loss
   Duration busy{};    // summed over its attempts

@@ -14,6 +14,7 @@ namespace ffci {
 namespace {
 
 constexpr std::size_t most_subtests = 10;
+constexpr std::size_t most_kernel_reports = 10;
 constexpr std::size_t most_lines = 20;
 
 // Whose output explains the verdict: for a flaky test the last bad attempt, since the pass explains
@@ -51,6 +52,22 @@ std::string failed_subtests(const Attempt& attempt) {
                      counted(attempt.subtests.size() + attempt.subtests_dropped, "subtest"), text);
 }
 
+std::string kernel_reports(const Attempt& attempt) {
+  if (attempt.kernel_reports.empty()) return {};
+  std::string text;
+  std::size_t told = 0;
+  for (const KernelReport& report : attempt.kernel_reports) {
+    if (told == most_kernel_reports) break;
+    ++told;
+    text += fmt::format("    - {}", shown_line(report.title));
+    if (!report.allowed.empty()) text += fmt::format(" (allowed: {})", shown_line(report.allowed));
+    text += "\n";
+  }
+  const std::size_t untold = attempt.kernel_reports.size() - told;
+  if (untold > 0) text += fmt::format("    and {} more\n", untold);
+  return fmt::format("  the kernel reported:\n{}", text);
+}
+
 std::string last_output(const std::string& stream, const OutputExcerpt& output) {
   const std::vector<std::string> lines = last_lines(output, most_lines);
   if (lines.empty()) return {};
@@ -72,9 +89,11 @@ std::string failure_details(const TestResult& test, std::string_view results_pat
   if (shown != nullptr && shown->outcome) {
     const std::string of =
         test.attempts.size() == 1 ? "" : fmt::format(" of attempt {}", shown->number);
+    body += kernel_reports(*shown);
     body += failed_subtests(*shown);
     body += last_output("stdout" + of, shown->standard_output) +
-            last_output("stderr" + of, shown->standard_error);
+            last_output("stderr" + of, shown->standard_error) +
+            last_output("dmesg" + of, shown->kernel_log);
   }
   if (shown != nullptr && !shown->files.empty()) {
     body += fmt::format(

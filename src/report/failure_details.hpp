@@ -1,6 +1,6 @@
-// All that the log tells of one test that went wrong: reason, earlier attempts, failing subtests,
-// the last lines of output, and the path of the rest. Each line that shows output begins with "  |
-// ", and no line begins with foreign text.
+// All that the log tells of one test that went wrong: reason, earlier attempts, what the kernel
+// reported, failing subtests, the last lines of output and of the kernel's log, and the path of the
+// rest. Each line that shows output begins with "  | ", and no line begins with foreign text.
 #pragma once
 
 #include <string>

@@ -222,7 +222,8 @@ pugi::xml_node JunitWriter::add_told(pugi::xml_node node, const char* element,
 }
 
 std::string JunitWriter::details(const Attempt& attempt, std::string_view message) const {
-  return fmt::format("{}\n{}{}", message, failed_subtests(attempt, budget_.excerpt),
+  return fmt::format("{}\n{}{}{}", message, junit_kernel_reports(attempt, budget_),
+                     failed_subtests(attempt, budget_.excerpt),
                      junit_excerpt(attempt, budget_.excerpt));
 }
 
@@ -287,11 +288,13 @@ std::string JunitWriter::attachments(const TestResult& test) const {
                         [&](const Attempt* attempt) { return attempt == decided; });
   std::string text;
   for (const Attempt* attempt : bad) {
-    for (const char* stream : {"stdout", "stderr"}) {
+    const auto add = [&](const char* stream) {
       const std::filesystem::path path =
           std::filesystem::path(*options_.attachment_root) / attempt->files / stream;
       text += fmt::format("[[ATTACHMENT|{}]]\n", printable_line(path.string(), longest_path));
-    }
+    };
+    add("stdout"), add("stderr");
+    if (attempt->kernel_log.bytes > 0) add("dmesg");
   }
   return text;
 }

@@ -17,6 +17,7 @@ constexpr std::size_t budget_of_file = 16'000'000;
 constexpr std::size_t longest_stream = 64 * 1024;
 constexpr std::size_t longest_message = 300;
 constexpr std::size_t excerpt_lines = 40;
+constexpr std::size_t most_kernel_reports = 10;
 
 std::size_t xml_size(char c) {
   switch (c) {
@@ -80,6 +81,19 @@ std::string shown(std::string_view text) {
   return result;
 }
 
+std::string kernel_reports(const Attempt& attempt, std::size_t longest) {
+  std::string text;
+  std::size_t told = 0;
+  for (const KernelReport& report : attempt.kernel_reports) {
+    if (told++ == most_kernel_reports) break;
+    text += "  " + junit_message(report.title, longest);
+    if (!report.allowed.empty())
+      text += fmt::format(" (allowed: {})", junit_message(report.allowed, longest));
+    text += "\n";
+  }
+  return text;
+}
+
 JunitBudget budget_with_stream(std::size_t stream) {
   return {stream, stream / 8, std::clamp<std::size_t>(stream / 4, 64, longest_message)};
 }
@@ -87,12 +101,18 @@ JunitBudget budget_with_stream(std::size_t stream) {
 }  // namespace
 
 JunitBudget junit_budget(const Run& run) {
-  std::vector<std::size_t> sizes;
+  std::vector<std::size_t> sizes, sizes_of_excerpts;
   for (const TestResult& test : run.tests()) {
     for (const Attempt& attempt : test.attempts) {
       for (const OutputExcerpt* output : {&attempt.standard_output, &attempt.standard_error}) {
         sizes.push_back(xml_size(output->head) + xml_size(output->tail));
+        sizes_of_excerpts.push_back(sizes.back());
       }
+      // What the kernel said during a pass is kept, but not shown.
+      if (attempt.outcome && std::holds_alternative<Passed>(*attempt.outcome)) continue;
+      const OutputExcerpt& log = attempt.kernel_log;
+      sizes_of_excerpts.push_back(xml_size(log.head) + xml_size(log.tail));
+      sizes_of_excerpts.push_back(xml_size(kernel_reports(attempt, longest_message)));
     }
   }
   std::size_t stream = longest_stream;
@@ -100,7 +120,9 @@ JunitBudget junit_budget(const Run& run) {
     const JunitBudget budget = budget_with_stream(stream);
     std::size_t total = 0;
     for (const std::size_t size : sizes)
-      total += std::min(size, budget.stream) + std::min(size, budget.excerpt);
+      total += std::min(size, budget.stream);
+    for (const std::size_t size : sizes_of_excerpts)
+      total += std::min(size, budget.excerpt);
     if (total <= budget_of_file) break;
   }
   return budget_with_stream(stream);
@@ -111,6 +133,17 @@ std::string junit_message(std::string_view text, std::size_t most) {
   const std::string_view fits =
       xml_beginning(line, most + 3);  // of the "…" that shown_line may have added
   return std::string(fits);
+}
+
+std::string junit_kernel_reports(const Attempt& attempt, const JunitBudget& budget) {
+  const std::string text = kernel_reports(attempt, budget.message);
+  if (text.empty()) return {};
+  const std::string_view fits = xml_beginning(text, budget.excerpt);
+  const std::string_view whole_lines = fits.substr(0, fits.rfind('\n') + 1);
+  const auto told = std::count(whole_lines.begin(), whole_lines.end(), '\n');
+  const std::size_t untold = attempt.kernel_reports.size() - static_cast<std::size_t>(told);
+  return fmt::format("the kernel reported:\n{}{}", whole_lines,
+                     untold == 0 ? "" : fmt::format("  and {} more\n", untold));
 }
 
 std::string junit_stream(const OutputExcerpt& output, std::string_view file, std::size_t most) {
@@ -134,8 +167,9 @@ std::string junit_stream(const OutputExcerpt& output, std::string_view file, std
 
 std::string junit_excerpt(const Attempt& attempt, std::size_t most) {
   std::string text;
-  for (const auto& [name, output] : {std::pair{"stdout", &attempt.standard_output},
-                                     std::pair{"stderr", &attempt.standard_error}}) {
+  for (const auto& [name, output] :
+       {std::pair{"stdout", &attempt.standard_output}, std::pair{"stderr", &attempt.standard_error},
+        std::pair{"dmesg", &attempt.kernel_log}}) {
     const std::vector<std::string> lines = last_lines(*output, excerpt_lines);
     std::size_t from = lines.size(), size = 0;
     while (from > 0 && size + xml_size(lines[from - 1]) + 1 <= most)

@@ -13,7 +13,8 @@ namespace ffci {
 // Bytes for each text of one test.
 struct JunitBudget {
   std::size_t stream = 0;   // system-out, and again system-err
-  std::size_t excerpt = 0;  // last lines of both streams, in a failure or a stackTrace
+  std::size_t excerpt = 0;  // last lines of each stream and of the kernel's log, and what the
+                            // kernel reported, in a failure or a stackTrace
   std::size_t message = 0;
 };
 
@@ -25,7 +26,9 @@ struct JunitBudget {
 // and where it is.
 [[nodiscard]] std::string junit_stream(const OutputExcerpt& output, std::string_view file,
                                        std::size_t most);
-// The last lines of stdout, then of stderr, each under its name.
+// The titles of what the kernel reported.
+[[nodiscard]] std::string junit_kernel_reports(const Attempt& attempt, const JunitBudget& budget);
+// The last lines of stdout, then of stderr, then of the kernel's log, each under its name.
 [[nodiscard]] std::string junit_excerpt(const Attempt& attempt, std::size_t most);
 
 }  // namespace ffci

@@ -1,6 +1,8 @@
 #include "report/summary.hpp"
 
 #include <fmt/format.h>
+
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "model/exit_code.hpp"
@@ -28,6 +30,41 @@ Json subtests_json(const std::vector<Subtest>& subtests) {
   return list;
 }
 
+Json kernel_reports_json(const std::vector<KernelReport>& reports) {
+  Json list = Json::array();
+  for (const KernelReport& report : reports) {
+    Json& entry = list.emplace_back(Json{{"title", report.title}, {"signature", report.signature}});
+    if (!report.allowed.empty()) entry["allowed"] = report.allowed;
+  }
+  return list;
+}
+
+// Of what went wrong: as the outcome knows it, or else the first report that is not allowed.
+std::string signature_of(const Attempt& attempt) {
+  if (attempt.outcome) {
+    const auto* crashed = std::get_if<Crashed>(&*attempt.outcome);
+    if (crashed != nullptr && !crashed->signature.empty()) return crashed->signature;
+  }
+  const auto report =
+      std::find_if(attempt.kernel_reports.begin(), attempt.kernel_reports.end(),
+                   [](const KernelReport& candidate) { return candidate.allowed.empty(); });
+  return report == attempt.kernel_reports.end() ? std::string() : report->signature;
+}
+
+Json files_json(const Attempt& attempt) {
+  Json list = Json::array();
+  if (attempt.files.empty()) return list;
+  const auto add = [&](std::string_view name) {
+    list.push_back(fmt::format("{}/{}", attempt.files, name));
+  };
+  add("stdout"), add("stderr");
+  if (attempt.kernel_log.bytes > 0) add("dmesg");
+  if (attempt.trace.bytes > 0) add("bpftrace");
+  for (const std::string& kept : attempt.kept_files)
+    add("files/" + kept);
+  return list;
+}
+
 Json output_json(const OutputExcerpt& output) {
   return {{"bytes", output.bytes}, {"cut_bytes", output.cut_bytes}};
 }
@@ -46,18 +83,19 @@ Json attempt_json(const Run& run, const Attempt& attempt) {
         failed != nullptr && failed->exit) {
       add_exit(json, *failed->exit);
     }
-    if (const auto* crashed = std::get_if<Crashed>(&*attempt.outcome);
-        crashed != nullptr && !crashed->signature.empty()) {
-      json["signature"] = crashed->signature;
-    }
   }
+  if (const std::string signature = signature_of(attempt); !signature.empty())
+    json["signature"] = signature;
   if (!attempt.subtests.empty()) json["subtests"] = subtests_json(attempt.subtests);
   if (attempt.subtests_dropped > 0) json["subtests_dropped"] = attempt.subtests_dropped;
-  json["files"] = Json::array();
-  if (!attempt.files.empty())
-    json["files"] = {attempt.files + "/stdout", attempt.files + "/stderr"};
+  if (!attempt.kernel_reports.empty())
+    json["kernel_reports"] = kernel_reports_json(attempt.kernel_reports);
+  json["files"] = files_json(attempt);
+  if (!attempt.files_problem.empty()) json["files_problem"] = attempt.files_problem;
   json["output"] = {{"stdout", output_json(attempt.standard_output)},
                     {"stderr", output_json(attempt.standard_error)}};
+  if (attempt.kernel_log.bytes > 0) json["output"]["dmesg"] = output_json(attempt.kernel_log);
+  if (attempt.trace.bytes > 0) json["output"]["bpftrace"] = output_json(attempt.trace);
   if (!attempt.teardown_problem.empty()) json["teardown_problem"] = attempt.teardown_problem;
   return json;
 }
@@ -78,10 +116,12 @@ Json test_json(const Run& run, const TestResult& test) {
 }
 
 Json host_json(const HostRecord& host) {
-  return {
+  Json json{
       {"name", host.name},     {"kind", host.kind},         {"state", host.state},
       {"slots", host.slots},   {"restarts", host.restarts}, {"busy_seconds", to_seconds(host.busy)},
       {"kernel", host.kernel}, {"arch", host.arch},         {"isolation", host.isolation}};
+  if (!host.log_in.empty()) json["log_in"] = host.log_in;
+  return json;
 }
 
 Json counts_json(const Run& run) {

@@ -11,8 +11,16 @@
 #include "base/text.hpp"
 
 namespace ffci {
+namespace {
 
-Result<void> OutputFile::write(std::string_view bytes) {
+void forget_text(OutputExcerpt& excerpt) {
+  excerpt.head.clear(), excerpt.tail.clear();
+  excerpt.between = excerpt.bytes;
+}
+
+}  // namespace
+
+Result<void> LazyFile::write(std::string_view bytes) {
   if (bytes.empty()) return {};
   if (!fd_) fd_.reset(::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   const int error = fd_ ? write_all(fd_.get(), bytes) : errno;
@@ -36,7 +44,7 @@ Result<void> OutputFile::append(std::string_view bytes) {
                            ? bytes.size() - to_head.size() - tail_bytes
                            : 0);
   if (tail_.size() > 2 * tail_bytes) tail_.erase(0, tail_.size() - tail_bytes);
-  return write(kept);
+  return file_.write(kept);
 }
 
 Result<void> OutputFile::close() {
@@ -44,12 +52,12 @@ Result<void> OutputFile::close() {
   if (written_ < bytes_) {
     const std::uint64_t cut = bytes_ - written_;
     const auto last = static_cast<size_t>(std::min<std::uint64_t>({cut, tail_.size(), tail_bytes}));
-    closed = write(fmt::format(
+    closed = file_.write(fmt::format(
         "\n[ff-ci: {} bytes were cut here, at the output limit of {} bytes; the last {} follow]\n",
         cut - last, limit_, last));
-    if (closed) closed = write(std::string_view(tail_).substr(tail_.size() - last));
+    if (closed) closed = file_.write(std::string_view(tail_).substr(tail_.size() - last));
   }
-  fd_.reset();
+  file_.close();
   return closed;
 }
 
@@ -71,31 +79,61 @@ OutputExcerpt OutputFile::excerpt() const {
   return excerpt;
 }
 
-Result<AttemptFiles> AttemptFiles::create(const std::filesystem::path& folder,
-                                          std::uint64_t limit) {
+Result<void> ArchiveFile::append(std::string_view bytes) {
+  const std::string_view kept =
+      bytes.substr(0, std::min<std::uint64_t>(bytes.size(), limit_ - written_));
+  bytes_ += bytes.size();
+  written_ += kept.size();
+  return file_.write(kept);
+}
+
+std::string ArchiveFile::problem() const {
+  if (written_ == bytes_) return {};
+  return fmt::format("their archive has {}, and what is beyond the limit of {} was dropped",
+                     human_size(bytes_), human_size(limit_));
+}
+
+Result<AttemptFiles> AttemptFiles::create(const std::filesystem::path& folder, std::uint64_t limit,
+                                          std::uint64_t files_limit) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error)
     return fail(ErrorKind::io, fmt::format("cannot make {}: {}", folder.string(), error.message()));
-  return AttemptFiles(folder, limit);
+  return AttemptFiles(folder, limit, files_limit);
 }
 
 Result<void> AttemptFiles::append(Stream stream, std::string_view bytes) {
-  return (stream == Stream::standard_output ? output_ : error_).append(bytes);
+  switch (stream) {
+    case Stream::standard_output:
+      return output_.append(bytes);
+    case Stream::standard_error:
+      return error_.append(bytes);
+    case Stream::kernel_log:
+      return kernel_log_.append(bytes);
+    case Stream::trace:
+      return trace_.append(bytes);
+    case Stream::archive:
+      return archive_.append(bytes);
+  }
+  return {};
 }
 
 Result<void> AttemptFiles::close(Attempt& attempt) {
-  const Result<void> output = output_.close();
-  const Result<void> error = error_.close();
-  attempt.standard_output = output_.excerpt();
-  attempt.standard_error = error_.excerpt();
-  if (attempt.outcome && std::holds_alternative<Passed>(*attempt.outcome)) {
-    for (OutputExcerpt* excerpt : {&attempt.standard_output, &attempt.standard_error}) {
-      excerpt->head.clear(), excerpt->tail.clear();
-      excerpt->between = excerpt->bytes;
-    }
+  Result<void> closed;
+  for (const auto& [file, excerpt] :
+       {std::pair{&output_, &attempt.standard_output}, std::pair{&error_, &attempt.standard_error},
+        std::pair{&kernel_log_, &attempt.kernel_log}, std::pair{&trace_, &attempt.trace}}) {
+    if (const Result<void> result = file->close(); !result && closed) closed = result;
+    *excerpt = file->excerpt();
   }
-  return output ? error : output;
+  archive_.close();
+  const bool passed = attempt.outcome && std::holds_alternative<Passed>(*attempt.outcome);
+  if (passed) forget_text(attempt.standard_output), forget_text(attempt.standard_error);
+  if (passed && attempt.kernel_reports.empty()) forget_text(attempt.kernel_log);
+  forget_text(attempt.trace);
+  if (const std::string problem = archive_.problem(); !problem.empty())
+    attempt.files_problem += (attempt.files_problem.empty() ? "" : "; ") + problem;
+  return closed;
 }
 
 }  // namespace ffci

@@ -1,5 +1,6 @@
-// What an attempt writes goes to its files as it arrives, up to a cap; the beginning and the end
-// are also kept for the reports.
+// What an attempt writes, what the kernel says meanwhile and the files that come back go to the
+// attempt's folder as they arrive, up to a cap; the beginning and the end of text are also kept for
+// the reports. A stream that says nothing has no file.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +15,20 @@
 
 namespace ffci {
 
+// A file that is made with its first byte.
+class LazyFile {
+ public:
+  explicit LazyFile(std::filesystem::path path) : path_(std::move(path)) {}
+
+  // Error (io): the disk refused it.
+  [[nodiscard]] Result<void> write(std::string_view bytes);
+  void close() { fd_.reset(); }
+
+ private:
+  std::filesystem::path path_;
+  Fd fd_;
+};
+
 // One stream into one file. When the cap is reached the file ends there, and close() adds how much
 // was cut and the last of it.
 class OutputFile {
@@ -21,9 +36,9 @@ class OutputFile {
   static constexpr size_t head_bytes = 4 << 10;  // kept for the reports
   static constexpr size_t tail_bytes = 12 << 10;
 
-  // `limit`: bytes kept in the file, 0: all. The file is made with the first byte.
+  // `limit`: bytes kept in the file, 0: all.
   OutputFile(std::filesystem::path path, std::uint64_t limit)
-      : path_(std::move(path)), limit_(limit) {}
+      : file_(std::move(path)), limit_(limit) {}
 
   // Error (io): the disk refused it; the excerpt goes on.
   [[nodiscard]] Result<void> append(std::string_view bytes);
@@ -31,30 +46,53 @@ class OutputFile {
   [[nodiscard]] OutputExcerpt excerpt() const;
 
  private:
-  [[nodiscard]] Result<void> write(std::string_view bytes);
-
-  std::filesystem::path path_;
+  LazyFile file_;
   std::uint64_t limit_;
-  Fd fd_;
   std::uint64_t bytes_ = 0, written_ = 0;
   std::string head_, tail_;
 };
 
+// The archive of the files that come back, as it is. When the cap is reached the rest is dropped.
+class ArchiveFile {
+ public:
+  // `limit`: bytes kept in the file; 0: none.
+  ArchiveFile(std::filesystem::path path, std::uint64_t limit)
+      : file_(std::move(path)), limit_(limit) {}
+
+  [[nodiscard]] Result<void> append(std::string_view bytes);
+  void close() { file_.close(); }
+  // Why not all of it was kept; empty: it was.
+  [[nodiscard]] std::string problem() const;
+
+ private:
+  LazyFile file_;
+  std::uint64_t limit_;
+  std::uint64_t bytes_ = 0, written_ = 0;
+};
+
 class AttemptFiles {
  public:
-  // Makes the folder. Error (io): it can't be made.
+  // Makes the folder. `limit`: bytes kept of each stream, 0: all; `files_limit`: of the archive of
+  // files, 0: none. Error (io): it can't be made.
   [[nodiscard]] static Result<AttemptFiles> create(const std::filesystem::path& folder,
-                                                   std::uint64_t limit);
+                                                   std::uint64_t limit, std::uint64_t files_limit);
 
   [[nodiscard]] Result<void> append(Stream stream, std::string_view bytes);
-  // Puts what is known of the output into `attempt`: the sizes, and unless it passed the excerpts.
+  // Puts what is known of the streams into `attempt`: the sizes, and unless it passed the excerpts;
+  // that of the kernel's log also when it has kernel_reports. What was dropped of the archive is
+  // added to files_problem.
   [[nodiscard]] Result<void> close(Attempt& attempt);
 
  private:
-  AttemptFiles(const std::filesystem::path& folder, std::uint64_t limit)
-      : output_(folder / "stdout", limit), error_(folder / "stderr", limit) {}
+  AttemptFiles(const std::filesystem::path& folder, std::uint64_t limit, std::uint64_t files_limit)
+      : output_(folder / "stdout", limit),
+        error_(folder / "stderr", limit),
+        kernel_log_(folder / "dmesg", limit),
+        trace_(folder / "bpftrace", limit),
+        archive_(folder / "files.tar", files_limit) {}
 
-  OutputFile output_, error_;
+  OutputFile output_, error_, kernel_log_, trace_;
+  ArchiveFile archive_;
 };
 
 }  // namespace ffci

@@ -121,6 +121,16 @@ OutputExcerpt excerpt_from(const Json& json, const char* key) {
           text(*found, "head"), text(*found, "tail"), found->value("between", std::uint64_t{0})};
 }
 
+Json report_json(const KernelReport& report) {
+  Json json{{"title", report.title}, {"signature", report.signature}};
+  if (!report.allowed.empty()) json["allowed"] = report.allowed;
+  return json;
+}
+
+KernelReport report_from(const Json& json) {
+  return {json.at("title").get<std::string>(), text(json, "signature"), text(json, "allowed")};
+}
+
 Json attempt_json(const Attempt& attempt) {
   Json json{{"number", attempt.number},
             {"host", attempt.host},
@@ -133,8 +143,14 @@ Json attempt_json(const Attempt& attempt) {
   if (attempt.subtests_dropped > 0) json["subtests_dropped"] = attempt.subtests_dropped;
   if (attempt.standard_output.bytes > 0) json["stdout"] = excerpt_json(attempt.standard_output);
   if (attempt.standard_error.bytes > 0) json["stderr"] = excerpt_json(attempt.standard_error);
+  if (attempt.kernel_log.bytes > 0) json["dmesg"] = excerpt_json(attempt.kernel_log);
+  if (attempt.trace.bytes > 0) json["bpftrace"] = excerpt_json(attempt.trace);
+  for (const KernelReport& report : attempt.kernel_reports)
+    json["kernel_reports"].push_back(report_json(report));
   if (!attempt.teardown_problem.empty()) json["teardown_problem"] = attempt.teardown_problem;
   if (!attempt.files.empty()) json["files"] = attempt.files;
+  if (!attempt.kept_files.empty()) json["kept_files"] = attempt.kept_files;
+  if (!attempt.files_problem.empty()) json["files_problem"] = attempt.files_problem;
   return json;
 }
 
@@ -151,8 +167,14 @@ Attempt attempt_from(const Json& json) {
   attempt.subtests_dropped = json.value("subtests_dropped", std::uint64_t{0});
   attempt.standard_output = excerpt_from(json, "stdout");
   attempt.standard_error = excerpt_from(json, "stderr");
+  attempt.kernel_log = excerpt_from(json, "dmesg");
+  attempt.trace = excerpt_from(json, "bpftrace");
+  for (const Json& report : json.value("kernel_reports", Json::array()))
+    attempt.kernel_reports.push_back(report_from(report));
   attempt.teardown_problem = text(json, "teardown_problem");
   attempt.files = text(json, "files");
+  attempt.kept_files = json.value("kept_files", std::vector<std::string>());
+  attempt.files_problem = text(json, "files_problem");
   return attempt;
 }
 
@@ -180,9 +202,12 @@ struct Writer {
     return json;
   }
   Json operator()(const HostReady& f) const {
-    return {{"event", "host_ready"},   {"host", f.host},     {"kind", f.kind},
-            {"slots", f.slots},        {"kernel", f.kernel}, {"arch", f.arch},
-            {"isolation", f.isolation}};
+    Json json{{"event", "host_ready"},   {"host", f.host},     {"kind", f.kind},
+              {"slots", f.slots},        {"kernel", f.kernel}, {"arch", f.arch},
+              {"isolation", f.isolation}};
+    if (!f.boot_id.empty()) json["boot_id"] = f.boot_id;
+    if (!f.log_in.empty()) json["log_in"] = f.log_in;
+    return json;
   }
   Json operator()(const HostLostFact& f) const {
     return {{"event", "host_lost"}, {"host", f.host}, {"reason", f.why}};
@@ -258,8 +283,8 @@ Fact fact_from(const std::string& event, const Json& j) {
     return selected;
   }
   if (event == "host_ready") {
-    return HostReady{text(j, "host"),   text(j, "kind"), j.value("slots", 1),
-                     text(j, "kernel"), text(j, "arch"), text(j, "isolation")};
+    return HostReady{text(j, "host"), text(j, "kind"),      j.value("slots", 1), text(j, "kernel"),
+                     text(j, "arch"), text(j, "isolation"), text(j, "boot_id"),  text(j, "log_in")};
   }
   if (event == "host_lost") return HostLostFact{text(j, "host"), text(j, "reason")};
   if (event == "host_retired") return HostRetired{text(j, "host"), text(j, "reason")};

@@ -3,7 +3,7 @@
 //   RESULTS/.lock                                          held while a run is written
 //   RESULTS/runs/<run-id>/journal.jsonl                    the run itself
 //   RESULTS/runs/<run-id>/spec.yaml                        what was asked
-//   RESULTS/runs/<run-id>/tests/<suite>/<test>/<attempt>/  stdout, stderr
+//   RESULTS/runs/<run-id>/tests/<suite>/<test>/<attempt>/  stdout, stderr, dmesg, bpftrace, files/
 //   RESULTS/runs/<run-id>/suites/<suite>/<host>/           stdout, stderr of set-up and teardown
 //   RESULTS/runs/<run-id>/summary.json, junit.xml
 //   RESULTS/latest -> runs/<run-id>

@@ -127,7 +127,7 @@ def with_wrong_types(document):
 def without_required_keys(document):
     for key in document:
         # Left out of an event where there is nothing to say.
-        if key not in ("expected_seconds", "not_run", "signal"):
+        if key not in ("boot_id", "expected_seconds", "log_in", "not_run", "signal"):
             yield f"key {key} removed", {k: v for k, v in document.items() if k != key}
 
 

@@ -205,6 +205,36 @@ TEST_CASE("details show the last twenty lines of each stream and ten subtests") 
   CHECK(has(text, "  all of it: results/runs/20260131T120000Z-0001/tests/s/1/1\n"));
 }
 
+TEST_CASE("details show what the kernel reported, and the last twenty lines of its log") {
+  std::string log;
+  std::vector<KernelReport> reports{{"WARNING in f", "w", "known\nfor years"}};
+  for (int i = 11; i <= 40; ++i)
+    log += "[   " + std::to_string(i) + ".000000] line\n";
+  for (int i = 2; i <= 12; ++i)
+    reports.push_back({"BUG " + std::to_string(i), "b", ""});
+  const std::string text = summary_of(RunBuilder().test(
+      {"s", "", "a"}, {{.outcome = exit_with(1), .kernel_log = log, .kernel_reports = reports}}));
+  CHECK(
+      has(text,
+          "  the kernel reported:\n    - WARNING in f (allowed: known for years)\n    - BUG 2\n"));
+  CHECK(has(text, "    - BUG 10\n    and 2 more\n"));
+  CHECK(has(text, "  last lines of dmesg (600 B):\n  | [   21.000000] line\n"));
+  CHECK(has(text, "  | [   40.000000] line\n"));
+}
+
+TEST_CASE("a pass with a report that is allowed says nothing of it") {
+  const RunBuilder run =
+      RunBuilder()
+          .test({"s", "", "a"},
+                {{.kernel_log = "noise\n", .kernel_reports = {{"WARNING", "w", "known"}}}})
+          .finish();
+  Log log(everything);
+  log.fed(run);
+  log.report.summary(run.run());
+  CHECK_FALSE(has(log.text, "WARNING"));
+  CHECK_FALSE(has(log.text, "noise"));
+}
+
 TEST_CASE("nothing a guest says is a command to GitHub's runner") {
   const std::string hostile =
       "::error::x\n  ::add-mask::x\n\r::stop-commands::x\n##[add-mask]x\ntext "
@@ -216,7 +246,10 @@ TEST_CASE("nothing a guest says is a command to GitHub's runner") {
                                      .err = hostile,
                                      .subtests = {{hostile, Subtest::Status::failed, ""}},
                                      .host = hostile},
-                                    {.outcome = Crashed{hostile, hostile}, .out = hostile}})
+                                    {.outcome = Crashed{hostile, hostile},
+                                     .out = hostile,
+                                     .kernel_log = hostile,
+                                     .kernel_reports = {{hostile, hostile, hostile}}}})
                              .fact(HostLostFact{hostile, hostile})
                              .fact(SlotRetired{hostile, 1, hostile})
                              .fact(SuiteSetUp{hostile, hostile, 1s, hostile})

@@ -74,7 +74,9 @@ TEST_CASE("whatever tests are called and write, the file holds only what XML 1.0
                               .out = hostile,
                               .err = hostile,
                               .subtests = {{hostile, Subtest::Status::failed, hostile}},
-                              .host = hostile},
+                              .host = hostile,
+                              .kernel_log = hostile,
+                              .kernel_reports = {{hostile, hostile, hostile}}},
                              {.outcome = Crashed{hostile, hostile}, .out = hostile}})
                       .test({"s", "", "skip"}, {{.outcome = Skipped{hostile}}})
                       .not_run({"s", "", "not run"}, hostile)
@@ -107,6 +109,23 @@ TEST_CASE("a failure's body begins with its message") {
         std::string("exit status 1: boom\nlast lines of stdout:\nlast words\n"));
 }
 
+TEST_CASE("a failure tells what the kernel reported and said, and where the rest is") {
+  const std::string log = "[    1.000000] <4>BUG in f\n[[ATTACHMENT|/etc/passwd]]\n";
+  const pugi::xml_document document =
+      junit_of({{.outcome = Crashed{"BUG in f", "bug-f"},
+                 .kernel_log = log,
+                 .kernel_reports = {{"BUG in f", "bug-f", ""}, {"WARNING in g", "w-g", "known"}}}},
+               {.attachment_root = "r"});
+  const pugi::xml_node test = first_case(document);
+  CHECK(test.child("failure").text().get() ==
+        std::string("BUG in f\nthe kernel reported:\n  BUG in f\n  WARNING in g (allowed: known)\n"
+                    "last lines of dmesg:\n[    1.000000] <4>BUG in f\n"
+                    "[ [ATTACHMENT|/etc/passwd]]\n"));
+  CHECK(test.child("system-out").text().get() ==
+        std::string("[[ATTACHMENT|r/tests/s/1/1/stdout]]\n[[ATTACHMENT|r/tests/s/1/1/stderr]]\n"
+                    "[[ATTACHMENT|r/tests/s/1/1/dmesg]]\n"));
+}
+
 TEST_CASE("a pass after failures is no failure but a flakyFailure for each") {
   const pugi::xml_document document = junit_of(
       {{.outcome = exit_with(1)}, {.outcome = TimedOut{1s}}, {.outcome = HostLost{"x"}}, {}});
@@ -129,8 +148,13 @@ TEST_CASE("a failure after failures has a rerunFailure for each of the others") 
 
 TEST_CASE("a plain pass and a skip carry no output") {
   for (const Outcome& outcome : {Outcome(Passed{}), Outcome(Skipped{"why"})}) {
-    const pugi::xml_document document =
-        junit_of({{.outcome = outcome, .out = "text", .err = "text"}}, {.attachment_root = "r"});
+    const pugi::xml_document document = junit_of({{.outcome = outcome,
+                                                   .out = "text",
+                                                   .err = "text",
+                                                   .kernel_log = "kernel",
+                                                   .kernel_reports = {{"WARNING", "w", "known"}}}},
+                                                 {.attachment_root = "r"});
+    CHECK(std::string_view(first_case(document).text().get()).empty());
     CHECK_FALSE(first_case(document).child("system-out"));
     CHECK_FALSE(first_case(document).child("system-err"));
   }
@@ -185,6 +209,21 @@ TEST_CASE("10,000 failed tests with output that XML makes longer stay below 30 M
   const std::string xml = junit_xml(builder.finish().run(), {.attachment_root = "results/runs/1"});
   CHECK(xml.size() < 30'000'000);
   CHECK(xml.size() > 10'000'000);
+}
+
+TEST_CASE("10,000 crashes with long logs and many reports stay below 30 MB") {
+  std::string log;
+  while (log.size() < 8000)
+    log += "[    1.000000] <&>\x01 and more\n";
+  const std::vector<KernelReport> reports(20, {std::string(400, '&'), "s", std::string(400, '<')});
+  RunBuilder builder;
+  for (int i = 0; i < 10'000; ++i) {
+    builder.test({"suite", "", "test" + std::to_string(i)},
+                 {{.outcome = Crashed{"BUG", "s"}, .kernel_log = log, .kernel_reports = reports}});
+  }
+  const std::string xml = junit_xml(builder.finish().run(), {.attachment_root = "results/runs/1"});
+  CHECK(xml.size() < 30'000'000);
+  CHECK(xml.size() > 5'000'000);
 }
 
 }  // namespace ffci::test

@@ -33,6 +33,11 @@ struct Try {
   std::string out = {}, err = {};
   std::vector<Subtest> subtests = {};
   std::string host = "local";
+  std::string kernel_log = {};
+  std::vector<KernelReport> kernel_reports = {};
+  std::string trace = {};
+  std::vector<std::string> kept_files = {};
+  std::string files_problem = {};
 };
 
 // Tests run one after the other, in the order in which they are given.
@@ -68,7 +73,12 @@ class RunBuilder {
       attempt.subtests = std::move(wanted.subtests);
       attempt.standard_output = excerpt(std::move(wanted.out));
       attempt.standard_error = excerpt(std::move(wanted.err));
+      attempt.kernel_log = excerpt(std::move(wanted.kernel_log));
+      attempt.kernel_reports = std::move(wanted.kernel_reports);
+      attempt.trace.bytes = attempt.trace.between = wanted.trace.size();
       attempt.files = files;
+      attempt.kept_files = std::move(wanted.kept_files);
+      attempt.files_problem = std::move(wanted.files_problem);
       add(AttemptFinished{id, std::move(attempt)});
     }
     add(TestFinished{id, {}});
@@ -145,7 +155,14 @@ inline Failed exit_with(int status, const std::string& more = {}) {
 inline RunBuilder one_of_everything() {
   RunBuilder run;
   run.fact(SuiteSetUp{"local", "ext4", 350ms, {}});
-  run.test({"ext4", "", "mkfs-mount"}, {{.duration = 1200ms, .out = "fine\n"}}, 1s);
+  run.fact(HostReady{"ssh:vm1", "ssh", 1, "6.18.0", "aarch64", "a session of its own",
+                     "6d1d5f1e-0f3a-4b1c-9d55-0a4f9f1c2b3d", "ssh -p 2222 root@vm1"});
+  run.test({"ext4", "", "mkfs-mount"},
+           {{.duration = 1200ms,
+             .out = "fine\n",
+             .kernel_log = "[   10.000001] WARNING: CPU: 0 PID: 7 at mm/slub.c:1 f+0x1/0x2\n",
+             .kernel_reports = {{"WARNING in f", "WARNING:f", "known, and harmless"}}}},
+           1s);
   run.test({"ext4", "", "fio-verify"},
            {{.outcome = TimedOut{5s}, .duration = 5s, .out = "starting\n"},
             {.outcome = exit_with(1, "FAIL: checksum differs"),
@@ -162,7 +179,15 @@ inline RunBuilder one_of_everything() {
   run.test({"ext4", "bigalloc", "panic"},
            {{.outcome = Crashed{"kernel BUG at fs/ext4/inode.c:123!", "ext4_writepages"},
              .duration = 3s,
-             .out = "go\n"}});
+             .out = "go\n",
+             .host = "ssh:vm1",
+             .kernel_log = "[   12.345678] EXT4-fs (vda): mounted filesystem <r/w>\n"
+                           "[   14.000001] kernel BUG at fs/ext4/inode.c:123!\n",
+             .kernel_reports = {{"kernel BUG at fs/ext4/inode.c", "BUG:ext4_writepages", ""},
+                                {"WARNING in f", "WARNING:f", "known, and harmless"}},
+             .trace = "@writes: 3\n",
+             .kept_files = {"fio.log", "state/journal%20dump"},
+             .files_problem = "2 symlinks were left out"}});
   run.test({"kvm", "", "steal_time"},
            {{.outcome = Failed{"killed by SIGSEGV", ExitStatus{ExitStatus::Kind::signaled, 11}},
              .duration = 200ms,

@@ -42,8 +42,13 @@ Attempt attempt_with(Outcome outcome) {
   attempt.subtests_dropped = 4;
   attempt.standard_output = {100, 5, "head", "tail", 9};
   attempt.standard_error.bytes = 7;
+  attempt.kernel_log = {200, 0, "[    1.000001] BUG\n", "", 0};
+  attempt.trace = {300, 50, "", "", 300};
+  attempt.kernel_reports = {{"BUG in f", "BUG:f", ""}, {"WARNING in g", "WARNING:g", "known"}};
   attempt.teardown_problem = "exit status 1";
   attempt.files = "tests/s/a/2";
+  attempt.kept_files = {"fio.log", "state/dump"};
+  attempt.files_problem = "1 symlink was left out";
   return attempt;
 }
 
@@ -54,6 +59,7 @@ std::vector<RunEvent> one_of_each() {
       TestSelected{test_a, 1500ms},
       TestSelected{{"s", "", "b", 1}, {}},
       HostReady{"local", "local", 2, "6.1", "x86_64", "private"},
+      HostReady{"vm1", "ssh", 1, "6.18", "arm64", "session", "a-boot-id", "ssh vm1"},
       HostLostFact{"local", "gone"},
       HostRetired{"local", "gone for good"},
       SlotRetired{"local", 2, "stuck"},
@@ -97,6 +103,11 @@ TEST_CASE("every event comes back from the journal as it was written") {
     CHECK(event_to_json(*read) == line);
     CHECK(read->fact.index() == event.fact.index());
     CHECK(read->time == event.time);
+    if (const auto* ready = std::get_if<HostReady>(&event.fact)) {
+      const auto& back = std::get<HostReady>(read->fact);
+      CHECK(back.boot_id == ready->boot_id);
+      CHECK(back.log_in == ready->log_in);
+    }
     if (const auto* finished = std::get_if<AttemptFinished>(&event.fact)) {
       const auto& back = std::get<AttemptFinished>(read->fact);
       CHECK(back.result == finished->result);
@@ -105,8 +116,36 @@ TEST_CASE("every event comes back from the journal as it was written") {
   }
 }
 
+TEST_CASE("a journal from before kernel logs and kept files reads as one without them") {
+  const auto ready = event_from_json(
+      R"({"sequence":3,"time":0.021,"event":"host_ready","host":"local","kind":"local","slots":2,)"
+      R"("kernel":"6.1","arch":"x86_64","isolation":"private"})");
+  REQUIRE(ready);
+  CHECK(std::get<HostReady>(ready->fact).boot_id.empty());
+  CHECK(std::get<HostReady>(ready->fact).log_in.empty());
+  const auto finished = event_from_json(
+      R"({"sequence":5,"time":1.5,"event":"attempt_finished","test":{"suite":"s","name":"a"},)"
+      R"("result":{"number":1,"host":"local","slot":1,"started_seconds":0.021,)"
+      R"("duration_seconds":1.5,"outcome":"passed","stdout":{"bytes":9,"between":9},)"
+      R"("files":"tests/s/a/1"}})");
+  REQUIRE(finished);
+  Attempt expected;
+  expected.host = "local";
+  expected.slot = 1;
+  expected.started = 21ms;
+  expected.duration = 1500ms;
+  expected.outcome = Passed{};
+  expected.standard_output = {9, 0, "", "", 9};
+  expected.files = "tests/s/a/1";
+  CHECK(std::get<AttemptFinished>(finished->fact).result == expected);
+}
+
 TEST_CASE("what a guest wrote can't break a journal line") {
-  Attempt attempt = attempt_with(Failed{"bad \xFF\n\x1B[0m", {}});
+  const std::string hostile = "bad \xFF\n\x1B[0m";
+  Attempt attempt = attempt_with(Failed{hostile, {}});
+  attempt.kernel_log.head = attempt.files_problem = hostile;
+  attempt.kernel_reports = {{hostile, hostile, hostile}};
+  attempt.kept_files = {hostile};
   const std::string line = event_to_json({1, 0ms, AttemptFinished{test_a, attempt}});
   CHECK(line.find('\n') == std::string::npos);
   CHECK(line.find('\x1B') == std::string::npos);
@@ -195,6 +234,79 @@ TEST_CASE("a stream that says nothing leaves no file") {
   OutputFile file(folder.path / "stdout", 10);
   REQUIRE(file.close());
   CHECK_FALSE(fs::exists(folder.path / "stdout"));
+}
+
+TEST_CASE("each stream of an attempt has a file of its own, made with its first byte") {
+  const Folder folder;
+  auto files = AttemptFiles::create(folder.path / "1", 100, 1000);
+  REQUIRE(files);
+  CHECK(fs::is_empty(folder.path / "1"));
+  REQUIRE(files->append(Stream::kernel_log, "[    1.000000] BUG\n"));
+  REQUIRE(files->append(Stream::trace, "@writes: 3\n"));
+  REQUIRE(files->append(Stream::archive, std::string("tar\0ball", 8)));
+  Attempt attempt;
+  attempt.outcome = Failed{"why", {}};
+  REQUIRE(files->close(attempt));
+  CHECK(read_file(folder.path / "1/dmesg", 100).value() == "[    1.000000] BUG\n");
+  CHECK(read_file(folder.path / "1/bpftrace", 100).value() == "@writes: 3\n");
+  CHECK(read_file(folder.path / "1/files.tar", 100).value() == std::string("tar\0ball", 8));
+  CHECK_FALSE(fs::exists(folder.path / "1/stdout"));
+  CHECK_FALSE(fs::exists(folder.path / "1/stderr"));
+  CHECK(attempt.kernel_log == OutputExcerpt{19, 0, "[    1.000000] BUG\n", "", 0});
+  CHECK(attempt.trace == OutputExcerpt{11, 0, "", "", 11});
+  CHECK(attempt.files_problem.empty());
+}
+
+TEST_CASE("a pass keeps no text of its streams, but the kernel's when it reported something") {
+  const Folder folder;
+  Attempt attempt;
+  attempt.outcome = Passed{};
+  SUBCASE("nothing was reported") {}
+  SUBCASE("what was reported is allowed") {
+    attempt.kernel_reports = {{"WARNING", "w", "known"}};
+  }
+  auto files = AttemptFiles::create(folder.path / "1", 0, 0);
+  REQUIRE(files);
+  for (const Stream stream : {Stream::standard_output, Stream::standard_error, Stream::kernel_log})
+    REQUIRE(files->append(stream, "text\n"));
+  REQUIRE(files->close(attempt));
+  CHECK(attempt.standard_output == OutputExcerpt{5, 0, "", "", 5});
+  CHECK(attempt.standard_error == OutputExcerpt{5, 0, "", "", 5});
+  CHECK(attempt.kernel_log == (attempt.kernel_reports.empty()
+                                   ? OutputExcerpt{5, 0, "", "", 5}
+                                   : OutputExcerpt{5, 0, "text\n", "", 0}));
+}
+
+TEST_CASE("the kernel's log is cut like output, and the archive of files just ends") {
+  const Folder folder;
+  auto files = AttemptFiles::create(folder.path / "1", 100, 1000);
+  REQUIRE(files);
+  for (int i = 0; i < 3000; ++i) {
+    REQUIRE(files->append(Stream::kernel_log, "0123456789"));
+    REQUIRE(files->append(Stream::archive, "0123456789"));
+  }
+  Attempt attempt;
+  attempt.outcome = TimedOut{5s};
+  attempt.files_problem = "the host went away";
+  REQUIRE(files->close(attempt));
+  const std::string log = read_file(folder.path / "1/dmesg", 1 << 20).value();
+  CHECK(log.find("bytes were cut here, at the output limit of 100 bytes") != std::string::npos);
+  CHECK(attempt.kernel_log.cut_bytes == 30'000 - 100 - OutputFile::tail_bytes);
+  CHECK(fs::file_size(folder.path / "1/files.tar") == 1000);
+  CHECK(attempt.files_problem ==
+        "the host went away; their archive has 29.3 KiB, and what is beyond the limit of 1000 B "
+        "was dropped");
+}
+
+TEST_CASE("where no files are to be kept, no archive is made, and that is said") {
+  const Folder folder;
+  auto files = AttemptFiles::create(folder.path / "1", 0, 0);
+  REQUIRE(files);
+  REQUIRE(files->append(Stream::archive, "tar"));
+  Attempt attempt;
+  REQUIRE(files->close(attempt));
+  CHECK(fs::is_empty(folder.path / "1"));
+  CHECK_FALSE(attempt.files_problem.empty());
 }
 
 TEST_CASE(
