@@ -44,16 +44,6 @@ void Engine::stop_what_took_too_long() {
   }
 }
 
-void Engine::start_hosts_again() {
-  for (size_t host = 0; host < hosts_.size(); ++host) {
-    if (hosts_[host].state != Host::State::backing_off || hosts_[host].start_at > now_ ||
-        ending_ != Ending::no)
-      continue;
-    hosts_[host].state = Host::State::starting;
-    actions_.push_back(action::StartHost{host});
-  }
-}
-
 // A suite whose set-up failed wherever it could still run: its tests are errors, with the reason.
 void Engine::give_up_unusable_suites() {
   for (size_t suite = 0; suite < pending_.size(); ++suite) {

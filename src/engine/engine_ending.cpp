@@ -1,4 +1,4 @@
-// How a run ends: stopping early, retiring hosts, winding up.
+// How a run ends: stopping early, winding up.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -34,16 +34,6 @@ void Engine::stop_batches(Urgency urgency, const Outcome& stopped_as) {
     if (!batch.stopped_as) batch.stopped_as = stopped_as;
     batch.stop_at = Duration::max();
     actions_.push_back(action::StopBatch{number, urgency});
-  }
-}
-
-void Engine::retire(size_t host, const std::string& why) {
-  hosts_[host].state = Host::State::retired;
-  record(HostRetired{plan_.hosts[host].name, why});
-  const bool any_left = std::any_of(hosts_.begin(), hosts_.end(),
-                                    [](const Host& h) { return h.state != Host::State::retired; });
-  if (!any_left && ending_ == Ending::no && unfinished_ > 0) {
-    end_run(Ending::stop_starting, {RunFinished::How::no_hosts, 0}, "no usable host was left");
   }
 }
 

@@ -1,0 +1,102 @@
+// What becomes of hosts, and of the suites' set-ups on them: up, lost, started again, retired.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/engine.hpp"
+
+namespace ffci {
+
+void Engine::on(const input::AcceptHost& accept) {
+  Host& host = hosts_.at(accept.host);
+  if (host.state != Host::State::starting) return;
+  host.state = Host::State::ready;
+  record(accept.facts);
+}
+
+void Engine::on(const input::LoseHost& lose) {
+  Host& host = hosts_.at(lose.host);
+  if (host.state == Host::State::stopping) {
+    host.state = Host::State::down;
+    return;
+  }
+  if (host.state != Host::State::ready && host.state != Host::State::starting) return;
+  record(HostLostFact{plan_.hosts[lose.host].name, lose.why});
+
+  std::vector<BatchNumber> lost;
+  for (auto& [number, batch] : batches_) {
+    if (batch.host == lose.host) lost.push_back(number);
+  }
+  for (const BatchNumber number : lost) {
+    Batch& batch = batches_.at(number);
+    if (batch.running) {
+      Attempt attempt;
+      attempt.outcome = batch.stopped_as.value_or(HostLost{lose.why});
+      end_attempt(batch, *batch.running, std::move(attempt));
+    }
+    close_batch(number, {});
+  }
+  for (Slot& slot : host.slots)
+    slot = Slot{};
+  for (SuiteOnHost& suite : host.suites)
+    suite = SuiteOnHost{};
+
+  if (++host.starts_failed >= plan_.host_starts) {
+    retire(lose.host, fmt::format("it could not be used {} times in a row; at last: {}",
+                                  host.starts_failed, lose.why));
+  } else {
+    const Duration longest = std::chrono::minutes(1);
+    host.state = Host::State::backing_off;
+    host.start_at =
+        now_ + std::min(longest, plan_.host_backoff * (1 << std::min(host.starts_failed - 1, 10)));
+  }
+}
+
+void Engine::on(const input::FinishSetUp& finish) {
+  Host& host = hosts_.at(finish.host);
+  SuiteOnHost& suite = host.suites.at(finish.suite);
+  if (suite.scope != Scope::setting_up) return;
+  suite.scope = finish.failure ? Scope::unusable : Scope::ready;
+  suite.stop_at = Duration::max();
+  suite.failure = finish.failure.value_or("");
+  for (Slot& slot : host.slots) {
+    if (slot.use == Slot::Use::set_up && slot.suite == finish.suite) slot = Slot{};
+  }
+  record(SuiteSetUp{plan_.hosts[finish.host].name, plan_.suites[finish.suite].name, finish.took,
+                    finish.failure});
+}
+
+void Engine::on(const input::FinishTearDown& finish) {
+  SuiteOnHost& suite = hosts_.at(finish.host).suites.at(finish.suite);
+  if (suite.scope != Scope::tearing_down) return;
+  suite = SuiteOnHost{};
+  record(SuiteTornDown{plan_.hosts[finish.host].name, plan_.suites[finish.suite].name, finish.took,
+                       finish.failure});
+}
+
+void Engine::on(const input::FinishHost& finish) {
+  Host& host = hosts_.at(finish.host);
+  if (host.state == Host::State::stopping) host.state = Host::State::down;
+}
+
+void Engine::start_hosts_again() {
+  for (size_t host = 0; host < hosts_.size(); ++host) {
+    if (hosts_[host].state != Host::State::backing_off || hosts_[host].start_at > now_ ||
+        ending_ != Ending::no)
+      continue;
+    hosts_[host].state = Host::State::starting;
+    actions_.push_back(action::StartHost{host});
+  }
+}
+
+void Engine::retire(size_t host, const std::string& why) {
+  hosts_[host].state = Host::State::retired;
+  record(HostRetired{plan_.hosts[host].name, why});
+  const bool any_left = std::any_of(hosts_.begin(), hosts_.end(),
+                                    [](const Host& h) { return h.state != Host::State::retired; });
+  if (!any_left && ending_ == Ending::no && unfinished_ > 0) {
+    end_run(Ending::stop_starting, {RunFinished::How::no_hosts, 0}, "no usable host was left");
+  }
+}
+
+}  // namespace ffci
