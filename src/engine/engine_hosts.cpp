@@ -21,7 +21,7 @@ void Engine::on(const input::LoseHost& lose) {
     return;
   }
   if (host.state != Host::State::ready && host.state != Host::State::starting) return;
-  record(HostLostFact{plan_.hosts[lose.host].name, lose.why});
+  if (!lose.for_good) record(HostLostFact{plan_.hosts[lose.host].name, lose.why});
 
   std::vector<BatchNumber> lost;
   for (auto& [number, batch] : batches_) {
@@ -41,7 +41,9 @@ void Engine::on(const input::LoseHost& lose) {
   for (SuiteOnHost& suite : host.suites)
     suite = SuiteOnHost{};
 
-  if (++host.starts_failed >= plan_.host_starts) {
+  if (lose.for_good) {
+    retire(lose.host, lose.why);
+  } else if (++host.starts_failed >= plan_.host_starts) {
     retire(lose.host, fmt::format("it could not be used {} times in a row; at last: {}",
                                   host.starts_failed, lose.why));
   } else {

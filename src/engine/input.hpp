@@ -25,10 +25,13 @@ struct AcceptHost {
   std::size_t host = 0;
   HostReady facts;
 };
-// It could not be started, or it is gone. What ran there is lost with it.
+// It could not be started, or it is gone. What ran there is lost with it; a test may have been
+// ended just before, as HostLost or Crashed, by whoever knows more of it. Nothing more is heard of
+// a set-up or teardown there, and nothing of the host itself before it is started again.
 struct LoseHost {
   std::size_t host = 0;
   std::string why;
+  bool for_good = false;  // it can't come back: it is not started again
 };
 struct FinishSetUp {
   std::size_t host = 0, suite = 0;

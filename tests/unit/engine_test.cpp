@@ -96,6 +96,27 @@ class Driver {
     return texts;
   }
 
+  // What was recorded of hosts and attempts.
+  Texts facts() const {
+    Texts texts;
+    for (const RunEvent& event : events) {
+      if (const auto* ready = std::get_if<HostReady>(&event.fact)) {
+        texts.push_back("ready " + ready->host);
+      } else if (const auto* lost = std::get_if<HostLostFact>(&event.fact)) {
+        texts.push_back("lose " + lost->host);
+      } else if (const auto* retired = std::get_if<HostRetired>(&event.fact)) {
+        texts.push_back("retire " + retired->host + ": " + retired->why);
+      } else if (const auto* start = std::get_if<AttemptStarted>(&event.fact)) {
+        texts.push_back("start " + start->test.name + "/" + std::to_string(start->attempt) +
+                        " on " + start->host);
+      } else if (const auto* end = std::get_if<AttemptFinished>(&event.fact)) {
+        texts.push_back("end " + end->test.name + "/" + std::to_string(end->result.number) + " " +
+                        std::string(outcome_name(*end->result.outcome)));
+      }
+    }
+    return texts;
+  }
+
   std::vector<RunEvent> events;
 
  private:
@@ -193,6 +214,20 @@ TEST_CASE(
   CHECK(driver.at(6s) == Texts{"boot a"});
   CHECK(driver.lose(0) == Texts{"over"});
   CHECK(driver.outcomes("x") == Texts{"host_lost", "finished"});
+  CHECK(std::get<RunFinished>(driver.events.back().fact).how == RunFinished::How::no_hosts);
+}
+
+TEST_CASE("a host that is lost for good is retired at once, with the reason, and never started") {
+  EnginePlan two = plan({test("x"), test("y")}, {{"a", 1}, {"b", 1}});
+  Driver driver(two);
+  driver.up(0);
+  CHECK(driver.give(input::LoseHost{0, "its host key changed", true}).empty());
+  CHECK(driver.facts() ==
+        Texts{"ready a", "start x/1 on a", "end x/1 host_lost", "retire a: its host key changed"});
+  CHECK(driver.at(1h).empty());
+  CHECK(driver.give(input::LoseHost{1, "permission denied", true}) == Texts{"over"});
+  CHECK(driver.outcomes("x") == Texts{"host_lost", "finished"});
+  CHECK(driver.outcomes("y") == Texts{"never ran: no usable host was left"});
   CHECK(std::get<RunFinished>(driver.events.back().fact).how == RunFinished::How::no_hosts);
 }
 
