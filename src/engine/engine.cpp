@@ -67,6 +67,7 @@ void Engine::on(const input::BeginTest& begin) {
   if (begin.test >= batch.tests.size() || batch.ended[begin.test] || batch.running) return;
   const TestCase& test = plan_.tests[batch.tests[begin.test]];
   batch.running = begin.test;
+  slot_of(batch).in_doubt = false;
   batch.files = begin.files;
   batch.began = now_;
   const Duration limit = test.timeout.value_or(plan_.test_timeout);
@@ -122,6 +123,10 @@ void Engine::on(const input::Abandon& abandon) {
 
 // What becomes of tests.
 
+Engine::Slot& Engine::slot_of(const Batch& batch) {
+  return hosts_[batch.host].slots[static_cast<size_t>(batch.slot - 1)];
+}
+
 void Engine::end_attempt(Batch& batch, size_t place, Attempt result) {
   const size_t test = batch.tests[place];
   result.number = tests_[test].attempts;
@@ -130,9 +135,14 @@ void Engine::end_attempt(Batch& batch, size_t place, Attempt result) {
   result.started = batch.began;
   if (result.duration == Duration{}) result.duration = now_ - batch.began;
   if (result.files.empty()) result.files = batch.files;
+  const bool host_lost = std::holds_alternative<HostLost>(*result.outcome);
+  slot_of(batch).in_doubt = host_lost || std::holds_alternative<Crashed>(*result.outcome);
   // A test that ended by itself before it was stopped keeps the outcome it had.
-  if (batch.stopped_as && std::holds_alternative<NotRun>(*result.outcome))
-    result.outcome = *batch.stopped_as;
+  if (batch.stopped_as && (host_lost || std::holds_alternative<NotRun>(*result.outcome))) {
+    const bool maybe_the_host = host_lost && std::holds_alternative<TimedOut>(*batch.stopped_as) &&
+                                tests_[test].hosts_lost == 0;
+    if (!maybe_the_host) result.outcome = *batch.stopped_as;
+  }
 
   batch.ended[place] = true;
   batch.running.reset();
@@ -148,14 +158,13 @@ void Engine::end_attempt(Batch& batch, size_t place, Attempt result) {
 void Engine::close_batch(BatchNumber number, const std::string& why_unfinished) {
   const Batch batch = std::move(batches_.at(number));
   batches_.erase(number);
-  Host& host = hosts_[batch.host];
-  host.slots[static_cast<size_t>(batch.slot - 1)] = Slot{};
-  --host.suites[tests_[batch.tests.front()].suite].running;
+  const Slot slot = std::exchange(slot_of(batch), Slot{});
+  --hosts_[batch.host].suites[tests_[batch.tests.front()].suite].running;
 
   for (size_t place = 0; place < batch.tests.size(); ++place) {
     if (batch.ended[place]) continue;
     const size_t test = batch.tests[place];
-    if (batch.stopped_as || why_unfinished.empty()) {
+    if (batch.stopped_as || slot.in_doubt || why_unfinished.empty()) {
       if (ending_ == Ending::no) {
         queue(test);
       } else {

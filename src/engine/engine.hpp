@@ -6,6 +6,11 @@
 // is one; a suite is set up on a host before its first test there and torn down after its last; a
 // host that dies is started again with back-off, and retired when that fails; the run ends when all
 // tests are finished and all hosts are down.
+//
+// Of a lost host, the tests that were running there are charged, once each, whether they were ended
+// before LoseHost or by it; between the two nothing is started there. When a test's time was up
+// before its host was lost, nobody knows which came of which: the first time the host is to blame,
+// the second time the test.
 #pragma once
 
 #include <cstddef>
@@ -54,6 +59,8 @@ class Engine {
     Use use = Use::idle;
     BatchNumber batch = 0;
     std::size_t suite = 0;
+    // The last that was heard of its batch was a test that ended as Crashed or HostLost.
+    bool in_doubt = false;
   };
   struct Host {
     enum class State { starting, ready, backing_off, stopping, down, retired };
@@ -115,6 +122,7 @@ class Engine {
   [[nodiscard]] bool usable(std::size_t host, std::size_t suite) const;
   void start_batch(std::size_t host, std::size_t slot, Pick pick);
 
+  [[nodiscard]] Slot& slot_of(const Batch& batch);
   void end_attempt(Batch& batch, std::size_t place, Attempt result);
   void close_batch(BatchNumber number, const std::string& why_unfinished);
   void decide(std::size_t test, const Outcome& outcome, std::size_t host);

@@ -101,6 +101,7 @@ std::optional<Engine::Pick> Engine::pick(size_t index) const {
   const Host& host = hosts_[index];
   bool idle = true;
   for (const Slot& slot : host.slots) {
+    if (slot.in_doubt) return std::nullopt;
     if (slot.use != Slot::Use::batch && slot.use != Slot::Use::set_up) continue;
     idle = false;
     const size_t suite = slot.use == Slot::Use::batch

@@ -23,18 +23,15 @@ void Engine::on(const input::LoseHost& lose) {
   if (host.state != Host::State::ready && host.state != Host::State::starting) return;
   if (!lose.for_good) record(HostLostFact{plan_.hosts[lose.host].name, lose.why});
 
-  std::vector<BatchNumber> lost;
-  for (auto& [number, batch] : batches_) {
-    if (batch.host == lose.host) lost.push_back(number);
-  }
-  for (const BatchNumber number : lost) {
-    Batch& batch = batches_.at(number);
+  for (const Slot& slot : host.slots) {
+    if (slot.use != Slot::Use::batch) continue;
+    Batch& batch = batches_.at(slot.batch);
     if (batch.running) {
       Attempt attempt;
-      attempt.outcome = batch.stopped_as.value_or(HostLost{lose.why});
+      attempt.outcome = HostLost{lose.why};
       end_attempt(batch, *batch.running, std::move(attempt));
     }
-    close_batch(number, {});
+    close_batch(slot.batch, {});
   }
   for (Slot& slot : host.slots)
     slot = Slot{};

@@ -41,6 +41,13 @@ class Driver {
       asked.push_back(std::move(more));
     return asked;
   }
+  // Ends the test, and nothing more is heard of its batch.
+  Texts end_alone(const std::string& test, Outcome outcome) {
+    Attempt result;
+    result.outcome = std::move(outcome);
+    return give(input::EndTest{batches_.at(test), 0, result});
+  }
+  BatchNumber batch_of(const std::string& test) const { return batches_.at(test); }
   Texts pass(const std::string& test) { return end(test, Passed{}); }
   Texts fails(const std::string& test) { return end(test, Failed{"no", {}}); }
   Texts give(const Input& input) {
@@ -229,6 +236,76 @@ TEST_CASE("a host that is lost for good is retired at once, with the reason, and
   CHECK(driver.outcomes("x") == Texts{"host_lost", "finished"});
   CHECK(driver.outcomes("y") == Texts{"never ran: no usable host was left"});
   CHECK(std::get<RunFinished>(driver.events.back().fact).how == RunFinished::How::no_hosts);
+}
+
+TEST_CASE(
+    "a test that is ended as lost before its host is lost is charged once, and nothing is started "
+    "on that host in between") {
+  for (const Outcome& outcome : {Outcome(HostLost{"it rebooted"}), Outcome(Crashed{"BUG", "s"})}) {
+    CAPTURE(outcome_name(outcome));
+    EnginePlan losing = plan({test("x"), test("y")}, {{"a", 2}});
+    losing.suites[0].parallel = 1;
+    losing.retry_failures = 1;
+    Driver driver(losing);
+    CHECK(driver.up(0) == Texts{"start x on a/1"});
+    CHECK(driver.end_alone("x", outcome).empty());
+    CHECK(driver.lose(0).empty());
+    CHECK(driver.at(1s) == Texts{"boot a"});
+    CHECK(driver.up(0) == Texts{"start y on a/1"});
+    CHECK(driver.pass("y") == Texts{"start x on a/1"});
+    driver.pass("x");
+    CHECK(driver.outcomes("x") == Texts{std::string(outcome_name(outcome)), "passed", "finished"});
+  }
+}
+
+TEST_CASE("a test that lost its host before it was told is started on another host at once") {
+  Driver driver(plan({test("x"), test("y"), test("z")}, {{"a", 2}, {"b", 1}}));
+  driver.up(0);
+  CHECK(driver.up(1) == Texts{"start z on b/1"});
+  CHECK(driver.pass("z").empty());
+  CHECK(driver.end_alone("x", HostLost{"it rebooted"}) == Texts{"start x on b/1"});
+  CHECK(driver.lose(0).empty());
+  CHECK(driver.outcomes("y") == Texts{"host_lost"});
+  CHECK(driver.pass("x") == Texts{"start y on b/1"});
+}
+
+TEST_CASE("a crash that the host survives holds up nothing once its command is over") {
+  Driver driver(plan({test("x"), test("y"), test("z")}, {{"a", 2}}));
+  driver.up(0);
+  CHECK(driver.end_alone("x", Crashed{"BUG", "s"}).empty());
+  CHECK(driver.pass("y").empty());
+  CHECK(driver.give(input::EndBatch{driver.batch_of("x"), {}}) == Texts{"start z on a/1"});
+}
+
+TEST_CASE("what is told of a lost host's tests after the loss changes nothing") {
+  Driver driver(plan({test("x"), test("y")}));
+  driver.up(0);
+  const BatchNumber lost = driver.batch_of("x");
+  driver.lose(0);
+  const Texts before = driver.facts();
+  CHECK(driver.lose(0).empty());
+  CHECK(driver.end_alone("x", Passed{}).empty());
+  CHECK(driver.give(input::EndBatch{lost, "still there"}).empty());
+  CHECK(driver.give(input::BeginTest{lost, 0, "files"}).empty());
+  CHECK(driver.give(input::FinishSetUp{0, 0, 1s, "no"}).empty());
+  CHECK(driver.give(input::FinishTearDown{0, 0, 1s, "no"}).empty());
+  CHECK(driver.up(0).empty());
+  CHECK(driver.facts() == before);
+  CHECK(driver.at(1s) == Texts{"boot a"});
+}
+
+TEST_CASE(
+    "a test whose time was up when its host was lost has lost it the first time, and timed out the "
+    "second") {
+  Driver driver(plan({test("hangs", {}, 10s)}, {{"a", 1}, {"b", 1}}));
+  driver.up(0);
+  CHECK(driver.at(10s) == Texts{"stop hangs"});
+  driver.end_alone("hangs", HostLost{"it does not answer"});
+  driver.lose(0);
+  CHECK(driver.up(1) == Texts{"start hangs on b/1"});
+  CHECK(driver.at(20s) == Texts{"stop hangs", "boot a"});
+  driver.lose(1);
+  CHECK(driver.outcomes("hangs") == Texts{"host_lost", "timed_out", "finished"});
 }
 
 TEST_CASE("a test may lose only so many hosts") {
