@@ -136,6 +136,7 @@ void Engine::end_attempt(Batch& batch, size_t place, Attempt result) {
   if (result.duration == Duration{}) result.duration = now_ - batch.began;
   if (result.files.empty()) result.files = batch.files;
   const bool host_lost = std::holds_alternative<HostLost>(*result.outcome);
+  batch.lost_again = host_lost && tests_[test].hosts_lost > 0;
   slot_of(batch).in_doubt = host_lost || std::holds_alternative<Crashed>(*result.outcome);
   // A test that ended by itself before it was stopped keeps the outcome it had.
   if (batch.stopped_as && (host_lost || std::holds_alternative<NotRun>(*result.outcome))) {
@@ -147,7 +148,8 @@ void Engine::end_attempt(Batch& batch, size_t place, Attempt result) {
   batch.ended[place] = true;
   batch.running.reset();
   batch.stop_at = Duration::max();
-  if (!std::holds_alternative<HostLost>(*result.outcome)) hosts_[batch.host].starts_failed = 0;
+  if (!host_lost && !std::holds_alternative<NotRun>(*result.outcome))
+    hosts_[batch.host].fruitless_lives = 0;
   const Outcome outcome = *result.outcome;
   record(AttemptFinished{plan_.tests[test].id, std::move(result)});
   decide(test, outcome, batch.host);

@@ -4,8 +4,14 @@
 //
 // Slowest first; retries after everything that was not tried yet, and on another host where there
 // is one; a suite is set up on a host before its first test there and torn down after its last; a
-// host that dies is started again with back-off, and retired when that fails; the run ends when all
-// tests are finished and all hosts are down.
+// host that is lost is started again with back-off; the run ends when all tests are finished and
+// all hosts are down.
+//
+// A life of a host goes from its start to its loss, and is fruitless when no test ended in it.
+// After `host_starts` fruitless lives in a row the host is retired. A life that ended under a test
+// which had lost a host before is not counted: that looks like the test's doing, and stops when the
+// test's own budget, `max_host_restarts`, is used up, before it has cost a host. When each life
+// ends under another test, there is no telling, and it counts.
 //
 // Of a lost host, the tests that were running there are charged, once each, whether they were ended
 // before LoseHost or by it; between the two nothing is started there. When a test's time was up
@@ -67,8 +73,10 @@ class Engine {
     State state = State::starting;
     std::vector<Slot> slots;
     std::vector<SuiteOnHost> suites;
-    int starts_failed = 0;
-    Duration start_at{};  // while backing off
+    int fruitless_lives = 0;          // in a row, of those in which it was up
+    int failed_starts = 0;            // since it was up
+    std::optional<Duration> lost_at;  // when it was up last
+    Duration start_at{};              // while backing off
   };
 
   struct Batch {
@@ -80,6 +88,7 @@ class Engine {
     std::string files;                   // of the running test
     Duration began{};                    // of the running test
     Duration stop_at = Duration::max();  // when the running test has taken too long
+    bool lost_again = false;  // the test that ran last lost the host, and not the first one
     std::optional<Outcome>
         stopped_as;  // we stopped it: what that makes of the test that was running
   };

@@ -11,6 +11,7 @@ void Engine::on(const input::AcceptHost& accept) {
   Host& host = hosts_.at(accept.host);
   if (host.state != Host::State::starting) return;
   host.state = Host::State::ready;
+  host.failed_starts = 0;
   record(accept.facts);
 }
 
@@ -21,8 +22,10 @@ void Engine::on(const input::LoseHost& lose) {
     return;
   }
   if (host.state != Host::State::ready && host.state != Host::State::starting) return;
+  const bool was_up = host.state == Host::State::ready;
   if (!lose.for_good) record(HostLostFact{plan_.hosts[lose.host].name, lose.why});
 
+  bool lost_by_a_test = false;
   for (const Slot& slot : host.slots) {
     if (slot.use != Slot::Use::batch) continue;
     Batch& batch = batches_.at(slot.batch);
@@ -31,6 +34,7 @@ void Engine::on(const input::LoseHost& lose) {
       attempt.outcome = HostLost{lose.why};
       end_attempt(batch, *batch.running, std::move(attempt));
     }
+    lost_by_a_test |= batch.lost_again;
     close_batch(slot.batch, {});
   }
   for (Slot& slot : host.slots)
@@ -38,16 +42,24 @@ void Engine::on(const input::LoseHost& lose) {
   for (SuiteOnHost& suite : host.suites)
     suite = SuiteOnHost{};
 
+  if (was_up) host.lost_at = now_;
+  if (!was_up) {
+    ++host.failed_starts;
+  } else if (!lost_by_a_test) {
+    ++host.fruitless_lives;
+  }
+  const int in_vain = host.fruitless_lives + host.failed_starts;
+  const bool may_yet_return = !was_up && host.lost_at && now_ < *host.lost_at + plan_.host_return;
   if (lose.for_good) {
     retire(lose.host, lose.why);
-  } else if (++host.starts_failed >= plan_.host_starts) {
-    retire(lose.host, fmt::format("it could not be used {} times in a row; at last: {}",
-                                  host.starts_failed, lose.why));
+  } else if (in_vain >= plan_.host_starts && !may_yet_return) {
+    retire(lose.host,
+           fmt::format("it could not be used {} times in a row; at last: {}", in_vain, lose.why));
   } else {
     const Duration longest = std::chrono::minutes(1);
     host.state = Host::State::backing_off;
     host.start_at =
-        now_ + std::min(longest, plan_.host_backoff * (1 << std::min(host.starts_failed - 1, 10)));
+        now_ + std::min(longest, plan_.host_backoff * (1 << std::clamp(in_vain - 1, 0, 10)));
   }
 }
 

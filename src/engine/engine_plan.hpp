@@ -29,7 +29,8 @@ struct EnginePlan {
   int retry_setups = 1;              // further attempts after the test's own set-up failed
   int max_host_restarts = 3;         // further attempts after the host was lost under the test
   int stop_after_failures = 0;       // 0: never
-  int host_starts = 4;               // starts of a host in a row that may fail before it is retired
+  int host_starts = 4;     // lives of a host in a row that come to nothing before it is retired
+  Duration host_return{};  // a host that was up is not retired for failed starts within this time
   Duration host_backoff = std::chrono::seconds(
       1);  // before the second start in a row; doubles each time, up to a minute
 };

@@ -308,6 +308,105 @@ TEST_CASE(
   CHECK(driver.outcomes("hangs") == Texts{"host_lost", "timed_out", "finished"});
 }
 
+TEST_CASE("a host that is lost now and then is kept as long as tests end there in between") {
+  std::vector<TestCase> tests;
+  for (int i = 1; i <= 20; ++i)
+    tests.push_back(test("t" + std::to_string(i)));
+  Driver driver(plan(tests));
+  Duration now{};
+  driver.up(0);
+  for (int i = 1; i < 20; i += 2) {
+    driver.pass("t" + std::to_string(i));
+    driver.lose(0);
+    CHECK(driver.at(now += 1s) == Texts{"boot a"});  // without more back-off than after the first
+    driver.up(0);
+  }
+}
+
+TEST_CASE("a host that is lost under one test after the other, and ends none, is retired") {
+  EnginePlan dying = plan({test("t1"), test("t2"), test("t3"), test("t4"), test("t5")});
+  dying.host_starts = 4;
+  Driver driver(dying);
+  Duration now{};
+  for (int life = 1; life <= 4; ++life) {
+    CHECK(driver.up(0) == Texts{"start t" + std::to_string(life) + " on a/1"});
+    driver.lose(0);
+    driver.at(now += 1min);
+  }
+  CHECK(driver.facts().back() == "retire a: it could not be used 4 times in a row; at last: gone");
+  CHECK(driver.outcomes("t5") == Texts{"never ran: no usable host was left"});
+}
+
+TEST_CASE("tests that kill their hosts again and again use up their own budgets, not the hosts") {
+  EnginePlan killing = plan({test("k1"), test("k2"), test("k3"), test("good")});
+  killing.max_host_restarts = 3;
+  killing.host_starts = 4;
+  Driver driver(killing);
+  Duration now{};
+  for (const std::string killer : {"k1", "k2", "k3"}) {
+    CHECK(driver.up(0) == Texts{"start " + killer + " on a/1"});
+    driver.lose(0);
+    driver.at(now += 1min);
+  }
+  CHECK(driver.up(0) == Texts{"start good on a/1"});
+  CHECK(driver.pass("good") == Texts{"start k1 on a/1"});
+  for (const std::string next : {"k2", "k3", "k1", "k2", "k3", "k1", "k2", "k3"}) {
+    driver.lose(0);
+    driver.at(now += 1min);
+    CHECK(driver.up(0) == Texts{"start " + next + " on a/1"});
+  }
+  CHECK(driver.lose(0) == Texts{"over"});
+  for (const std::string killer : {"k1", "k2", "k3"}) {
+    CHECK(driver.outcomes(killer) ==
+          Texts{"host_lost", "host_lost", "host_lost", "host_lost", "finished"});
+  }
+  CHECK(std::get<RunFinished>(driver.events.back().fact).how == RunFinished::How::completed);
+}
+
+TEST_CASE("a host that was up has time to come back, one that never was has not") {
+  EnginePlan rebooting = plan({test("x"), test("y")}, {{"a", 1}, {"b", 1}});
+  rebooting.host_starts = 2;
+  rebooting.host_return = 5s;
+  Driver driver(rebooting);
+  driver.up(0);
+  driver.pass("x");
+  for (const size_t host : {0u, 1u})
+    driver.lose(host);
+  CHECK(driver.at(1s) == Texts{"boot a", "boot b"});
+  for (const size_t host : {0u, 1u})
+    driver.lose(host);
+  CHECK(driver.facts().back() == "retire b: it could not be used 2 times in a row; at last: gone");
+  CHECK(driver.at(3s) == Texts{"boot a"});
+  driver.lose(0);
+  CHECK(driver.at(7s) == Texts{"boot a"});
+  CHECK(driver.up(0) == Texts{"start y on a/1"});  // what it took to come back is forgotten
+  driver.lose(0);
+  CHECK(driver.at(8s) == Texts{"boot a"});
+}
+
+TEST_CASE("while hosts are backing off the run waits, but not beyond its deadline") {
+  EnginePlan waiting = plan({test("x")}, {{"a", 1}, {"b", 1}});
+  waiting.deadline = 30s;
+  waiting.host_backoff = 1min;
+  Driver driver(waiting);
+  for (const size_t host : {0u, 1u})
+    CHECK(driver.lose(host).empty());
+  CHECK(driver.at(29s).empty());
+  CHECK(driver.at(30s) == Texts{"over"});
+  CHECK(std::get<RunFinished>(driver.events.back().fact).how == RunFinished::How::deadline);
+}
+
+TEST_CASE("after a signal no host is started again") {
+  Driver driver(plan({test("x"), test("y")}, {{"a", 1}, {"b", 1}, {"c", 1}}));
+  driver.up(0);
+  driver.lose(1);
+  CHECK(driver.give(input::Interrupt{SIGINT}) == Texts{"stop x"});
+  CHECK(driver.lose(2).empty());
+  CHECK(driver.at(1h).empty());
+  CHECK(driver.lose(0) == Texts{"over"});
+  CHECK(driver.outcomes("x") == Texts{"not_run", "finished"});
+}
+
 TEST_CASE("a test may lose only so many hosts") {
   EnginePlan losing = plan({test("killer"), test("x")});
   losing.max_host_restarts = 1;
