@@ -16,6 +16,7 @@ Engine::Engine(EnginePlan plan) : plan_(std::move(plan)) {
     suites[plan_.suites[suite].name] = suite;
   pending_.resize(plan_.suites.size());
   unfinished_in_suite_.resize(plan_.suites.size());
+  places_.resize(plan_.suites.size());
 
   const std::vector<Duration> expected = expected_durations(plan_);
   const std::vector<size_t> ranks = start_ranks(plan_, expected);
@@ -72,6 +73,7 @@ void Engine::on(const input::BeginTest& begin) {
   batch.began = now_;
   const Duration limit = test.timeout.value_or(plan_.test_timeout);
   batch.stop_at = limit.count() > 0 ? now_ + limit : Duration::max();
+  remind(batch.stop_at);
   const int attempt = ++tests_[batch.tests[begin.test]].attempts;
   record(AttemptStarted{test.id, attempt, plan_.hosts[batch.host].name, batch.slot, begin.files});
 }
@@ -230,6 +232,8 @@ void Engine::finish_pending(const std::string& why) {
     for (const auto& [turn, test] : std::exchange(suite, {}))
       finish_test(test, why);
   }
+  for (const size_t test : std::exchange(too_late_, {}))
+    finish_test(test, why);
 }
 
 }  // namespace ffci

@@ -65,6 +65,7 @@ class Engine {
     Use use = Use::idle;
     BatchNumber batch = 0;
     std::size_t suite = 0;
+    bool alone = false;  // nothing else may run on the host meanwhile
     // The last that was heard of its batch was a test that ended as Crashed or HostLost.
     bool in_doubt = false;
   };
@@ -93,6 +94,12 @@ class Engine {
         stopped_as;  // we stopped it: what that makes of the test that was running
   };
 
+  // On how many hosts a suite's tests could run. Counted anew when a host has changed.
+  struct Places {
+    std::size_t usable = 0;  // up, or may yet be, and the set-up has not failed
+    std::size_t set_up = 0;  // set up, and not torn down
+  };
+
   // Retries later: the number of earlier attempts, then the rank.
   using Turn = std::pair<int, std::size_t>;
 
@@ -112,8 +119,10 @@ class Engine {
   void on(const input::Abandon&);
 
   void advance();
-  void stop_what_took_too_long();
-  void start_hosts_again();
+  void remind(Duration at);
+  void end_at_deadline();
+  void do_what_is_due();
+  void count_places();
   void give_up_unusable_suites();
   void fill_slots(std::size_t host);
   void give_up_what_cannot_end_in_time();
@@ -124,9 +133,8 @@ class Engine {
   struct Pick {
     std::size_t suite = 0, test = 0;
   };
-  [[nodiscard]] std::optional<Pick> pick(std::size_t host) const;
-  [[nodiscard]] std::optional<std::size_t> first_runnable(std::size_t host,
-                                                          std::size_t suite) const;
+  [[nodiscard]] std::optional<Pick> pick(std::size_t host);
+  [[nodiscard]] std::optional<std::size_t> first_runnable(std::size_t host, std::size_t suite);
   [[nodiscard]] bool may_run_on(const Test& test, std::size_t host) const;
   [[nodiscard]] bool usable(std::size_t host, std::size_t suite) const;
   void start_batch(std::size_t host, std::size_t slot, Pick pick);
@@ -147,9 +155,12 @@ class Engine {
   std::vector<Test> tests_;
   std::vector<Host> hosts_;
   std::vector<std::map<Turn, std::size_t>> pending_;  // by suite
+  std::vector<std::size_t> too_late_;  // not expected to end before the deadline any more
   std::vector<std::size_t> unfinished_in_suite_;
   std::size_t unfinished_ = 0;
   int bad_tests_ = 0;
+  std::vector<Places> places_;  // by suite
+  bool hosts_changed_ = true;
   std::map<BatchNumber, Batch> batches_;
   BatchNumber last_batch_ = 0;
 
@@ -159,6 +170,7 @@ class Engine {
   bool finished_ = false;
   std::uint64_t sequence_ = 0;
   Duration now_{};
+  Duration due_ = Duration::max();  // nothing that takes too long or waits is due before
   Duration wake_at_ = Duration::max();
   std::vector<Action> actions_;
 };

@@ -8,11 +8,12 @@
 namespace ffci {
 
 void Engine::advance() {
-  stop_what_took_too_long();
-  start_hosts_again();
+  end_at_deadline();
+  do_what_is_due();
   if (hosts_.empty() && ending_ == Ending::no && unfinished_ > 0) {
     end_run(Ending::stop_starting, {RunFinished::How::no_hosts, 0}, "the job has no host");
   }
+  count_places();
   give_up_unusable_suites();
   for (size_t host = 0; host < hosts_.size(); ++host)
     fill_slots(host);
@@ -22,24 +23,57 @@ void Engine::advance() {
   ask_to_be_woken();
 }
 
-void Engine::stop_what_took_too_long() {
-  if (plan_.deadline && now_ >= *plan_.deadline && ending_ < Ending::in_order) {
-    end_run(Ending::in_order, {RunFinished::How::deadline, 0},
-            fmt::format("the run's deadline of {} came first", human_duration(*plan_.deadline)));
-  }
+void Engine::end_at_deadline() {
+  if (!plan_.deadline || now_ < *plan_.deadline || ending_ >= Ending::in_order) return;
+  end_run(Ending::in_order, {RunFinished::How::deadline, 0},
+          fmt::format("the run's deadline of {} came first", human_duration(*plan_.deadline)));
+}
+
+void Engine::remind(Duration at) {
+  due_ = std::min(due_, at);
+}
+
+void Engine::do_what_is_due() {
+  if (now_ < due_) return;
+  due_ = Duration::max();
   for (auto& [number, batch] : batches_) {
-    if (batch.stop_at > now_ || !batch.running) continue;
+    if (batch.stop_at > now_ || !batch.running) {
+      remind(batch.stop_at);
+      continue;
+    }
     const TestCase& test = plan_.tests[batch.tests[*batch.running]];
     batch.stop_at = Duration::max();
     batch.stopped_as = TimedOut{test.timeout.value_or(plan_.test_timeout)};
     actions_.push_back(action::StopBatch{number, Urgency::in_order});
   }
-  for (size_t host = 0; host < hosts_.size(); ++host) {
+  for (size_t index = 0; index < hosts_.size(); ++index) {
+    Host& host = hosts_[index];
     for (size_t suite = 0; suite < plan_.suites.size(); ++suite) {
-      SuiteOnHost& scope = hosts_[host].suites[suite];
-      if (scope.stop_at > now_) continue;
+      SuiteOnHost& scope = host.suites[suite];
+      if (scope.stop_at > now_) {
+        remind(scope.stop_at);
+        continue;
+      }
       scope.stop_at = Duration::max();
-      actions_.push_back(action::StopScope{host, suite, Urgency::in_order});
+      actions_.push_back(action::StopScope{index, suite, Urgency::in_order});
+    }
+    if (host.state != Host::State::backing_off || ending_ != Ending::no) continue;
+    if (host.start_at > now_) {
+      remind(host.start_at);
+      continue;
+    }
+    host.state = Host::State::starting;
+    actions_.push_back(action::StartHost{index});
+  }
+}
+
+void Engine::count_places() {
+  if (!std::exchange(hosts_changed_, false)) return;
+  for (size_t suite = 0; suite < places_.size(); ++suite) {
+    places_[suite] = Places{};
+    for (size_t host = 0; host < hosts_.size(); ++host) {
+      if (usable(host, suite)) ++places_[suite].usable;
+      if (hosts_[host].suites[suite].scope == Scope::ready) ++places_[suite].set_up;
     }
   }
 }
@@ -47,22 +81,19 @@ void Engine::stop_what_took_too_long() {
 // A suite whose set-up failed wherever it could still run: its tests are errors, with the reason.
 void Engine::give_up_unusable_suites() {
   for (size_t suite = 0; suite < pending_.size(); ++suite) {
-    if (pending_[suite].empty()) continue;
-    std::optional<size_t> failed_on;
-    bool usable_somewhere = false;
-    for (size_t host = 0; host < hosts_.size(); ++host) {
-      usable_somewhere |= usable(host, suite);
-      if (hosts_[host].suites[suite].scope == Scope::unusable) failed_on = host;
-    }
-    if (usable_somewhere || !failed_on) continue;
+    if (pending_[suite].empty() || places_[suite].usable > 0) continue;
+    const auto failed_on = std::find_if(hosts_.begin(), hosts_.end(), [&](const Host& host) {
+      return host.suites[suite].scope == Scope::unusable;
+    });
+    if (failed_on == hosts_.end()) continue;
     for (const auto& [turn, test] : std::exchange(pending_[suite], {})) {
       Attempt attempt;
       attempt.number = ++tests_[test].attempts;
-      attempt.host = plan_.hosts[*failed_on].name;
+      attempt.host = plan_.hosts[static_cast<size_t>(failed_on - hosts_.begin())].name;
       attempt.started = now_;
       attempt.outcome =
           SetupFailed{fmt::format("set-up of suite {} failed: {}", plan_.suites[suite].name,
-                                  hosts_[*failed_on].suites[suite].failure)};
+                                  failed_on->suites[suite].failure)};
       record(AttemptFinished{plan_.tests[test].id, std::move(attempt)});
       finish_test(test);
     }
@@ -79,35 +110,36 @@ bool Engine::usable(size_t host, size_t suite) const {
 // Not where it failed before, as long as there is a host where it did not.
 bool Engine::may_run_on(const Test& test, size_t host) const {
   if (!test.avoid.contains(host)) return true;
-  for (size_t other = 0; other < hosts_.size(); ++other) {
-    if (usable(other, test.suite) && !test.avoid.contains(other)) return false;
-  }
-  return true;
+  const auto avoided =
+      static_cast<size_t>(std::count_if(test.avoid.begin(), test.avoid.end(),
+                                        [&](size_t other) { return usable(other, test.suite); }));
+  return avoided == places_[test.suite].usable;
 }
 
-std::optional<size_t> Engine::first_runnable(size_t host, size_t suite) const {
-  for (const auto& [turn, test] : pending_[suite]) {
+std::optional<size_t> Engine::first_runnable(size_t host, size_t suite) {
+  auto& pending = pending_[suite];
+  for (auto next = pending.begin(); next != pending.end();) {
+    const size_t test = next->second;
     if (plan_.deadline && plan_.tests[test].expected &&
-        now_ + *plan_.tests[test].expected > *plan_.deadline)
+        now_ + *plan_.tests[test].expected > *plan_.deadline) {
+      too_late_.push_back(test);
+      next = pending.erase(next);
       continue;
+    }
     if (may_run_on(tests_[test], host)) return test;
+    ++next;
   }
   return std::nullopt;
 }
 
 // What the host's next idle slot should run. A suite with `parallel: 1` has the host to itself, so
 // it goes first while the host is idle.
-std::optional<Engine::Pick> Engine::pick(size_t index) const {
+std::optional<Engine::Pick> Engine::pick(size_t index) {
   const Host& host = hosts_[index];
   bool idle = true;
   for (const Slot& slot : host.slots) {
-    if (slot.in_doubt) return std::nullopt;
-    if (slot.use != Slot::Use::batch && slot.use != Slot::Use::set_up) continue;
-    idle = false;
-    const size_t suite = slot.use == Slot::Use::batch
-                             ? tests_[batches_.at(slot.batch).tests.front()].suite
-                             : slot.suite;
-    if (plan_.suites[suite].parallel == 1) return std::nullopt;
+    if (slot.alone || slot.in_doubt) return std::nullopt;
+    idle &= slot.use != Slot::Use::batch && slot.use != Slot::Use::set_up;
   }
   std::optional<Pick> best;
   std::tuple<bool, Turn> best_turn;
@@ -138,7 +170,9 @@ void Engine::fill_slots(size_t index) {
     if (plan_.suites[next->suite].has_setup && suite.scope == Scope::none) {
       suite.scope = Scope::setting_up;
       suite.stop_at = plan_.test_timeout.count() > 0 ? now_ + plan_.test_timeout : Duration::max();
-      host.slots[slot] = Slot{Slot::Use::set_up, 0, next->suite};
+      remind(suite.stop_at);
+      host.slots[slot] =
+          Slot{Slot::Use::set_up, 0, next->suite, plan_.suites[next->suite].parallel == 1};
       actions_.push_back(action::SetUpSuite{index, next->suite});
     } else {
       start_batch(index, slot, *next);
@@ -155,22 +189,15 @@ void Engine::start_batch(size_t host, size_t slot, Pick pick) {
   batch.slot = static_cast<int>(slot) + 1;
   batch.tests = {pick.test};
   batch.ended = {false};
-  hosts_[host].slots[slot] = Slot{Slot::Use::batch, number, pick.suite};
+  hosts_[host].slots[slot] =
+      Slot{Slot::Use::batch, number, pick.suite, plan_.suites[pick.suite].parallel == 1};
   ++hosts_[host].suites[pick.suite].running;
   actions_.push_back(action::StartBatch{
       number, host, batch.slot, pick.suite, {plan_.tests[pick.test].id}, {test.attempts + 1}});
 }
 
-// When every slot is idle and every host is there, and yet tests are left, then none of them can
-// end before the deadline.
 void Engine::give_up_what_cannot_end_in_time() {
-  if (!plan_.deadline || ending_ != Ending::no || unfinished_ == 0 || !batches_.empty()) return;
-  for (const Host& host : hosts_) {
-    if (host.state == Host::State::starting || host.state == Host::State::backing_off) return;
-    for (const Slot& slot : host.slots) {
-      if (slot.use == Slot::Use::set_up) return;
-    }
-  }
+  if (ending_ != Ending::no || too_late_.empty() || unfinished_ > too_late_.size()) return;
   end_run(Ending::stop_starting, {RunFinished::How::deadline, 0},
           fmt::format("it was not expected to end before the run's deadline of {}",
                       human_duration(*plan_.deadline)));
@@ -178,14 +205,16 @@ void Engine::give_up_what_cannot_end_in_time() {
 
 void Engine::tear_down_finished_suites() {
   for (size_t suite = 0; suite < plan_.suites.size(); ++suite) {
-    if (!plan_.suites[suite].has_setup || unfinished_in_suite_[suite] > 0) continue;
+    if (places_[suite].set_up == 0 || unfinished_in_suite_[suite] > 0) continue;
     for (size_t index = 0; index < hosts_.size(); ++index) {
       SuiteOnHost& here = hosts_[index].suites[suite];
       if (hosts_[index].state != Host::State::ready || here.scope != Scope::ready ||
           here.running > 0)
         continue;
       here.scope = Scope::tearing_down;
+      hosts_changed_ = true;
       here.stop_at = plan_.test_timeout.count() > 0 ? now_ + plan_.test_timeout : Duration::max();
+      remind(here.stop_at);
       actions_.push_back(action::TearDownSuite{index, suite});
       if (ending_ == Ending::at_once)
         actions_.push_back(action::StopScope{index, suite, Urgency::at_once});
@@ -195,15 +224,7 @@ void Engine::tear_down_finished_suites() {
 
 void Engine::ask_to_be_woken() {
   if (finished_) return;
-  Duration next = Duration::max();
-  for (const auto& [number, batch] : batches_)
-    next = std::min(next, batch.stop_at);
-  for (const Host& host : hosts_) {
-    if (host.state == Host::State::backing_off && ending_ == Ending::no)
-      next = std::min(next, host.start_at);
-    for (const SuiteOnHost& suite : host.suites)
-      next = std::min(next, suite.stop_at);
-  }
+  Duration next = due_;
   if (plan_.deadline && ending_ < Ending::in_order) next = std::min(next, *plan_.deadline);
   if (next == wake_at_ || next == Duration::max()) return;
   wake_at_ = next;

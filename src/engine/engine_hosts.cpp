@@ -12,6 +12,7 @@ void Engine::on(const input::AcceptHost& accept) {
   if (host.state != Host::State::starting) return;
   host.state = Host::State::ready;
   host.failed_starts = 0;
+  hosts_changed_ = true;
   record(accept.facts);
 }
 
@@ -23,6 +24,7 @@ void Engine::on(const input::LoseHost& lose) {
   }
   if (host.state != Host::State::ready && host.state != Host::State::starting) return;
   const bool was_up = host.state == Host::State::ready;
+  hosts_changed_ = true;
   if (!lose.for_good) record(HostLostFact{plan_.hosts[lose.host].name, lose.why});
 
   bool lost_by_a_test = false;
@@ -60,6 +62,7 @@ void Engine::on(const input::LoseHost& lose) {
     host.state = Host::State::backing_off;
     host.start_at =
         now_ + std::min(longest, plan_.host_backoff * (1 << std::clamp(in_vain - 1, 0, 10)));
+    remind(host.start_at);
   }
 }
 
@@ -68,6 +71,7 @@ void Engine::on(const input::FinishSetUp& finish) {
   SuiteOnHost& suite = host.suites.at(finish.suite);
   if (suite.scope != Scope::setting_up) return;
   suite.scope = finish.failure ? Scope::unusable : Scope::ready;
+  hosts_changed_ = true;
   suite.stop_at = Duration::max();
   suite.failure = finish.failure.value_or("");
   for (Slot& slot : host.slots) {
@@ -81,6 +85,7 @@ void Engine::on(const input::FinishTearDown& finish) {
   SuiteOnHost& suite = hosts_.at(finish.host).suites.at(finish.suite);
   if (suite.scope != Scope::tearing_down) return;
   suite = SuiteOnHost{};
+  hosts_changed_ = true;
   record(SuiteTornDown{plan_.hosts[finish.host].name, plan_.suites[finish.suite].name, finish.took,
                        finish.failure});
 }
@@ -90,18 +95,9 @@ void Engine::on(const input::FinishHost& finish) {
   if (host.state == Host::State::stopping) host.state = Host::State::down;
 }
 
-void Engine::start_hosts_again() {
-  for (size_t host = 0; host < hosts_.size(); ++host) {
-    if (hosts_[host].state != Host::State::backing_off || hosts_[host].start_at > now_ ||
-        ending_ != Ending::no)
-      continue;
-    hosts_[host].state = Host::State::starting;
-    actions_.push_back(action::StartHost{host});
-  }
-}
-
 void Engine::retire(size_t host, const std::string& why) {
   hosts_[host].state = Host::State::retired;
+  hosts_changed_ = true;
   record(HostRetired{plan_.hosts[host].name, why});
   const bool any_left = std::any_of(hosts_.begin(), hosts_.end(),
                                     [](const Host& h) { return h.state != Host::State::retired; });
