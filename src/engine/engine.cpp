@@ -163,6 +163,7 @@ void Engine::close_batch(BatchNumber number, const std::string& why_unfinished) 
   const Batch batch = std::move(batches_.at(number));
   batches_.erase(number);
   const Slot slot = std::exchange(slot_of(batch), Slot{});
+  slot_of(batch).idle_since = std::min(slot.idle_since, now_);
   --hosts_[batch.host].suites[tests_[batch.tests.front()].suite].running;
 
   for (size_t place = 0; place < batch.tests.size(); ++place) {
@@ -216,6 +217,7 @@ void Engine::decide(size_t index, const Outcome& outcome, size_t host) {
 }
 
 void Engine::queue(size_t test) {
+  tests_[test].queued_at = now_;
   pending_[tests_[test].suite].emplace(Turn{tests_[test].attempts, tests_[test].rank}, test);
 }
 

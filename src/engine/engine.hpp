@@ -3,15 +3,19 @@
 // Whatever happens, every selected test ends with exactly one TestFinished.
 //
 // Slowest first; retries after everything that was not tried yet, and on another host where there
-// is one; a suite is set up on a host before its first test there and torn down after its last; a
-// host that is lost is started again with back-off; the run ends when all tests are finished and
-// all hosts are down.
+// is one that takes the test before a slot has been idle for `wait_for_other_host`; a suite is set
+// up on a host before its first test there and torn down after its last; a host that is lost is
+// started again with back-off; the run ends when all tests are finished and all hosts are down.
 //
 // A life of a host goes from its start to its loss, and is fruitless when no test ended in it.
 // After `host_starts` fruitless lives in a row the host is retired. A life that ended under a test
 // which had lost a host before is not counted: that looks like the test's doing, and stops when the
 // test's own budget, `max_host_restarts`, is used up, before it has cost a host. When each life
 // ends under another test, there is no telling, and it counts.
+//
+// A test's last chance, when one more lost host would make it an error, is taken alone on a host,
+// so that no other test can spoil it, and not on a host where it failed or that it lost as long as
+// another one is up.
 //
 // Of a lost host, the tests that were running there are charged, once each, whether they were ended
 // before LoseHost or by it; between the two nothing is started there. When a test's time was up
@@ -49,6 +53,7 @@ class Engine {
     int attempts = 0;
     int bad = 0, setup_failures = 0, hosts_lost = 0;  // budgets used
     std::set<std::size_t> avoid;                      // hosts where it failed, or that it lost
+    Duration queued_at{};
     bool finished = false;
   };
 
@@ -65,7 +70,8 @@ class Engine {
     Use use = Use::idle;
     BatchNumber batch = 0;
     std::size_t suite = 0;
-    bool alone = false;  // nothing else may run on the host meanwhile
+    Duration idle_since{};  // or has had nothing but set-ups and tests that failed there
+    bool alone = false;     // nothing else may run on the host meanwhile
     // The last that was heard of its batch was a test that ended as Crashed or HostLost.
     bool in_doubt = false;
   };
@@ -97,6 +103,7 @@ class Engine {
   // On how many hosts a suite's tests could run. Counted anew when a host has changed.
   struct Places {
     std::size_t usable = 0;  // up, or may yet be, and the set-up has not failed
+    std::size_t up = 0;      // of these
     std::size_t set_up = 0;  // set up, and not torn down
   };
 
@@ -133,9 +140,12 @@ class Engine {
   struct Pick {
     std::size_t suite = 0, test = 0;
   };
-  [[nodiscard]] std::optional<Pick> pick(std::size_t host);
-  [[nodiscard]] std::optional<std::size_t> first_runnable(std::size_t host, std::size_t suite);
-  [[nodiscard]] bool may_run_on(const Test& test, std::size_t host) const;
+  [[nodiscard]] std::optional<Pick> pick(std::size_t host, const Slot& slot);
+  [[nodiscard]] std::optional<std::size_t> first_runnable(std::size_t suite, std::size_t host,
+                                                          const Slot& slot, bool host_idle);
+  [[nodiscard]] Duration may_run_from(const Test& test, std::size_t host, const Slot& slot) const;
+  [[nodiscard]] bool wants_to_be_alone(const Test& test) const;
+  [[nodiscard]] bool is_last_chance(const Test& test) const;
   [[nodiscard]] bool usable(std::size_t host, std::size_t suite) const;
   void start_batch(std::size_t host, std::size_t slot, Pick pick);
 

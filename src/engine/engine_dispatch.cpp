@@ -72,7 +72,10 @@ void Engine::count_places() {
   for (size_t suite = 0; suite < places_.size(); ++suite) {
     places_[suite] = Places{};
     for (size_t host = 0; host < hosts_.size(); ++host) {
-      if (usable(host, suite)) ++places_[suite].usable;
+      if (usable(host, suite)) {
+        ++places_[suite].usable;
+        if (hosts_[host].state == Host::State::ready) ++places_[suite].up;
+      }
       if (hosts_[host].suites[suite].scope == Scope::ready) ++places_[suite].set_up;
     }
   }
@@ -107,16 +110,31 @@ bool Engine::usable(size_t host, size_t suite) const {
   return alive && hosts_[host].suites[suite].scope != Scope::unusable;
 }
 
-// Not where it failed before, as long as there is a host where it did not.
-bool Engine::may_run_on(const Test& test, size_t host) const {
-  if (!test.avoid.contains(host)) return true;
-  const auto avoided =
-      static_cast<size_t>(std::count_if(test.avoid.begin(), test.avoid.end(),
-                                        [&](size_t other) { return usable(other, test.suite); }));
-  return avoided == places_[test.suite].usable;
+bool Engine::is_last_chance(const Test& test) const {
+  return test.hosts_lost > 0 && test.hosts_lost >= plan_.max_host_restarts;
 }
 
-std::optional<size_t> Engine::first_runnable(size_t host, size_t suite) {
+bool Engine::wants_to_be_alone(const Test& test) const {
+  return plan_.suites[test.suite].parallel == 1 || is_last_chance(test);
+}
+
+// The time from which the test may run in this idle slot, as things are now. Another host that is
+// down comes first as well, as it may be back in a moment.
+Duration Engine::may_run_from(const Test& test, size_t host, const Slot& slot) const {
+  if (!test.avoid.contains(host)) return Duration::min();
+  Places others = places_[test.suite];
+  for (const size_t avoided : test.avoid) {
+    if (!usable(avoided, test.suite)) continue;
+    --others.usable;
+    if (hosts_[avoided].state == Host::State::ready) --others.up;
+  }
+  if (others.usable == 0) return Duration::min();
+  if (others.up > 0 && is_last_chance(test)) return Duration::max();
+  return std::max(slot.idle_since, test.queued_at) + plan_.wait_for_other_host;
+}
+
+std::optional<size_t> Engine::first_runnable(size_t suite, size_t host, const Slot& slot,
+                                             bool host_idle) {
   auto& pending = pending_[suite];
   for (auto next = pending.begin(); next != pending.end();) {
     const size_t test = next->second;
@@ -126,15 +144,18 @@ std::optional<size_t> Engine::first_runnable(size_t host, size_t suite) {
       next = pending.erase(next);
       continue;
     }
-    if (may_run_on(tests_[test], host)) return test;
     ++next;
+    if (!host_idle && wants_to_be_alone(tests_[test])) continue;
+    const Duration from = may_run_from(tests_[test], host, slot);
+    if (from <= now_) return test;
+    remind(from);
   }
   return std::nullopt;
 }
 
 // What the host's next idle slot should run. A suite with `parallel: 1` has the host to itself, so
 // it goes first while the host is idle.
-std::optional<Engine::Pick> Engine::pick(size_t index) {
+std::optional<Engine::Pick> Engine::pick(size_t index, const Slot& idle_slot) {
   const Host& host = hosts_[index];
   bool idle = true;
   for (const Slot& slot : host.slots) {
@@ -151,7 +172,7 @@ std::optional<Engine::Pick> Engine::pick(size_t index) {
         here.scope == Scope::tearing_down)
       continue;
     if (parallel == 1 ? !idle : parallel > 0 && here.running >= parallel) continue;
-    const std::optional<size_t> test = first_runnable(index, suite);
+    const std::optional<size_t> test = first_runnable(suite, index, idle_slot, idle);
     if (!test) continue;
     const std::tuple turn(parallel != 1, Turn{tests_[*test].attempts, tests_[*test].rank});
     if (!best || turn < best_turn) best = Pick{suite, *test}, best_turn = turn;
@@ -164,15 +185,17 @@ void Engine::fill_slots(size_t index) {
   if (host.state != Host::State::ready || ending_ != Ending::no) return;
   for (size_t slot = 0; slot < host.slots.size(); ++slot) {
     if (host.slots[slot].use != Slot::Use::idle) continue;
-    const std::optional<Pick> next = pick(index);
-    if (!next) return;
+    const std::optional<Pick> next = pick(index, host.slots[slot]);
+    if (!next) continue;
     SuiteOnHost& suite = host.suites[next->suite];
     if (plan_.suites[next->suite].has_setup && suite.scope == Scope::none) {
       suite.scope = Scope::setting_up;
       suite.stop_at = plan_.test_timeout.count() > 0 ? now_ + plan_.test_timeout : Duration::max();
       remind(suite.stop_at);
-      host.slots[slot] =
-          Slot{Slot::Use::set_up, 0, next->suite, plan_.suites[next->suite].parallel == 1};
+      host.slots[slot] = Slot{.use = Slot::Use::set_up,
+                              .suite = next->suite,
+                              .idle_since = host.slots[slot].idle_since,
+                              .alone = plan_.suites[next->suite].parallel == 1};
       actions_.push_back(action::SetUpSuite{index, next->suite});
     } else {
       start_batch(index, slot, *next);
@@ -189,8 +212,12 @@ void Engine::start_batch(size_t host, size_t slot, Pick pick) {
   batch.slot = static_cast<int>(slot) + 1;
   batch.tests = {pick.test};
   batch.ended = {false};
-  hosts_[host].slots[slot] =
-      Slot{Slot::Use::batch, number, pick.suite, plan_.suites[pick.suite].parallel == 1};
+  Slot& used = hosts_[host].slots[slot];
+  used = Slot{.use = Slot::Use::batch,
+              .batch = number,
+              .suite = pick.suite,
+              .idle_since = test.avoid.contains(host) ? used.idle_since : Duration::max(),
+              .alone = wants_to_be_alone(test)};
   ++hosts_[host].suites[pick.suite].running;
   actions_.push_back(action::StartBatch{
       number, host, batch.slot, pick.suite, {plan_.tests[pick.test].id}, {test.attempts + 1}});

@@ -13,6 +13,8 @@ void Engine::on(const input::AcceptHost& accept) {
   host.state = Host::State::ready;
   host.failed_starts = 0;
   hosts_changed_ = true;
+  for (Slot& slot : host.slots)
+    slot.idle_since = now_;
   record(accept.facts);
 }
 
@@ -75,7 +77,8 @@ void Engine::on(const input::FinishSetUp& finish) {
   suite.stop_at = Duration::max();
   suite.failure = finish.failure.value_or("");
   for (Slot& slot : host.slots) {
-    if (slot.use == Slot::Use::set_up && slot.suite == finish.suite) slot = Slot{};
+    if (slot.use == Slot::Use::set_up && slot.suite == finish.suite)
+      slot = Slot{.idle_since = slot.idle_since};
   }
   record(SuiteSetUp{plan_.hosts[finish.host].name, plan_.suites[finish.suite].name, finish.took,
                     finish.failure});

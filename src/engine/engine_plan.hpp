@@ -31,6 +31,8 @@ struct EnginePlan {
   int stop_after_failures = 0;       // 0: never
   int host_starts = 4;     // lives of a host in a row that come to nothing before it is retired
   Duration host_return{};  // a host that was up is not retired for failed starts within this time
+  // How long an idle slot leaves a test that failed on its host to another host.
+  Duration wait_for_other_host = std::chrono::seconds(15);
   Duration host_backoff = std::chrono::seconds(
       1);  // before the second start in a row; doubles each time, up to a minute
 };

@@ -194,6 +194,76 @@ TEST_CASE(
   CHECK(driver.outcomes("bad") == Texts{"failed", "passed", "finished"});
 }
 
+TEST_CASE("an idle host leaves a test that failed there to other hosts only for a moment") {
+  EnginePlan retrying = plan({test("bad"), test("x"), test("y")}, {{"a", 1}, {"b", 1}});
+  retrying.retry_failures = 1;
+  retrying.wait_for_other_host = 15s;
+  retrying.host_backoff = 1min;
+  for (const bool other_is_down : {true, false}) {
+    CAPTURE(other_is_down);
+    Driver driver(retrying);
+    driver.up(0);
+    driver.up(1);
+    if (other_is_down) driver.lose(1);
+    CHECK(driver.fails("bad") == Texts{"start y on a/1"});
+    driver.at(20s);  // the slot has to be idle as long, not just the test to wait
+    CHECK(driver.pass("y") == (other_is_down ? Texts{"start x on a/1"} : Texts{}));
+    if (other_is_down) CHECK(driver.pass("x").empty());
+    CHECK(driver.at(34999ms).empty());
+    CHECK(driver.at(35s) == Texts{"start bad on a/1"});
+  }
+}
+
+TEST_CASE("a host that waited in vain for others to take a test does not wait again") {
+  EnginePlan retrying = plan({test("x"), test("y")}, {{"a", 1}, {"b", 1}});
+  retrying.retry_failures = 1;
+  retrying.host_backoff = 1min;
+  Driver driver(retrying);
+  driver.up(0);
+  driver.lose(1);
+  CHECK(driver.fails("x") == Texts{"start y on a/1"});
+  CHECK(driver.fails("y").empty());
+  CHECK(driver.at(15s) == Texts{"start x on a/1"});
+  CHECK(driver.pass("x") == Texts{"start y on a/1"});
+}
+
+TEST_CASE("a test's last chance is taken alone, and on a host that it did not lose if one is up") {
+  EnginePlan losing = plan({test("x"), test("long"), test("y")}, {{"a", 2}, {"b", 2}});
+  losing.max_host_restarts = 1;
+  Driver driver(losing);
+  CHECK(driver.up(0) == Texts{"start x on a/1", "start long on a/2"});
+  driver.lose(0);
+  CHECK(driver.up(1) == Texts{"start y on b/1"});  // x and long have one more chance
+  driver.at(1s);
+  CHECK(driver.up(0).empty());
+  CHECK(driver.at(1h).size() == 1);  // y takes too long
+  CHECK(driver.pass("y") == Texts{"start x on b/1"});
+  CHECK(driver.at(2h).size() == 1);
+  CHECK(driver.lose(1) == Texts{"start long on a/1"});
+  driver.pass("long");
+  CHECK(driver.outcomes("x") == Texts{"host_lost", "timed_out", "finished"});
+  CHECK(driver.outcomes("long") == Texts{"host_lost", "passed", "finished"});
+}
+
+TEST_CASE("a killer test makes no error of the tests that run beside it") {
+  EnginePlan killing = plan({test("killer"), test("x"), test("y"), test("z")}, {{"a", 4}});
+  Driver driver(killing);
+  Duration now{};
+  for (int life = 1; life <= 3; ++life) {
+    CHECK(driver.up(0).size() == 4);
+    driver.lose(0);
+    driver.at(now += 1min);
+  }
+  CHECK(driver.up(0) == Texts{"start killer on a/1"});
+  driver.lose(0);
+  driver.at(now += 1min);
+  CHECK(driver.up(0) == Texts{"start x on a/1"});
+  CHECK(driver.pass("x") == Texts{"start y on a/1"});
+  CHECK(driver.pass("y") == Texts{"start z on a/1"});
+  driver.pass("z");
+  CHECK(driver.outcomes("killer").size() == 5);
+}
+
 TEST_CASE("a failed test is tried again on the same host when the other one is gone") {
   EnginePlan retrying = plan({test("bad"), test("x")}, {{"a", 1}, {"b", 1}});
   retrying.retry_failures = 1;

@@ -391,7 +391,8 @@ class World {
       for (const auto& [number, batch] : batches_) {
         if (batch.what.host != at) continue;
         ++used, ++running[batch.what.suite];
-        alone |= plan_.suites[batch.what.suite].parallel == 1;
+        alone |= plan_.suites[batch.what.suite].parallel == 1 ||
+                 is_last_chance(tests_.at(batch.what.tests.front()));
       }
       for (size_t suite = 0; suite < plan_.suites.size(); ++suite) {
         if (host.suites[suite] != Scope::setting_up) continue;
@@ -407,6 +408,7 @@ class World {
             std::find_if(plan_.suites.begin(), plan_.suites.end(),
                          [&](const SuitePlan& s) { return s.name == id.suite; }) -
             plan_.suites.begin());
+        if (used + in_set_up > 0 && is_last_chance(test)) continue;
         const int parallel = plan_.suites[suite].parallel;
         const Scope scope = host.suites[suite];
         if (scope != Scope::none && scope != Scope::ready) continue;
@@ -420,6 +422,10 @@ class World {
         return;
       }
     }
+  }
+
+  [[nodiscard]] bool is_last_chance(const SimulatedTest& test) const {
+    return test.lost > 0 && test.lost >= plan_.max_host_restarts;
   }
 
   [[nodiscard]] bool could_run_elsewhere(const SimulatedTest& test, size_t suite) const {
