@@ -17,6 +17,10 @@
 // so that no other test can spoil it, and not on a host where it failed or that it lost as long as
 // another one is up.
 //
+// A suite whose set-up fails on a host is not run there in that life of the host; a set-up that
+// twice loses the host has failed there for good, so that it can't cost the host. When no usable
+// host is left for a suite, its tests are errors.
+//
 // Of a lost host, the tests that were running there are charged, once each, whether they were ended
 // before LoseHost or by it; between the two nothing is started there. When a test's time was up
 // before its host was lost, nobody knows which came of which: the first time the host is to blame,
@@ -63,6 +67,7 @@ class Engine {
     Duration stop_at = Duration::max();  // when set-up or teardown has taken too long
     int running = 0;
     std::string failure;  // why the set-up failed
+    int setups_lost = 0;  // in a row: the host was lost while nothing else than this set-up ran
   };
 
   struct Slot {

@@ -6,6 +6,11 @@
 #include "engine/engine.hpp"
 
 namespace ffci {
+namespace {
+
+constexpr int most_setups_lost = 2;
+
+}  // namespace
 
 void Engine::on(const input::AcceptHost& accept) {
   Host& host = hosts_.at(accept.host);
@@ -29,7 +34,7 @@ void Engine::on(const input::LoseHost& lose) {
   hosts_changed_ = true;
   if (!lose.for_good) record(HostLostFact{plan_.hosts[lose.host].name, lose.why});
 
-  bool lost_by_a_test = false;
+  bool lost_by_a_test = false, tests_ran = false;
   for (const Slot& slot : host.slots) {
     if (slot.use != Slot::Use::batch) continue;
     Batch& batch = batches_.at(slot.batch);
@@ -38,13 +43,25 @@ void Engine::on(const input::LoseHost& lose) {
       attempt.outcome = HostLost{lose.why};
       end_attempt(batch, *batch.running, std::move(attempt));
     }
+    tests_ran = true;
     lost_by_a_test |= batch.lost_again;
     close_batch(slot.batch, {});
   }
   for (Slot& slot : host.slots)
     slot = Slot{};
-  for (SuiteOnHost& suite : host.suites)
-    suite = SuiteOnHost{};
+  for (SuiteOnHost& suite : host.suites) {
+    SuiteOnHost next;
+    next.setups_lost = suite.setups_lost;
+    if (suite.scope == Scope::setting_up && !tests_ran) ++next.setups_lost;
+    if (next.setups_lost >= most_setups_lost) {
+      next.scope = Scope::unusable;
+      next.failure = suite.setups_lost >= most_setups_lost
+                         ? suite.failure
+                         : fmt::format("the host was lost during it {} times; at last: {}",
+                                       next.setups_lost, lose.why);
+    }
+    suite = std::move(next);
+  }
 
   if (was_up) host.lost_at = now_;
   if (!was_up) {
@@ -73,6 +90,7 @@ void Engine::on(const input::FinishSetUp& finish) {
   SuiteOnHost& suite = host.suites.at(finish.suite);
   if (suite.scope != Scope::setting_up) return;
   suite.scope = finish.failure ? Scope::unusable : Scope::ready;
+  suite.setups_lost = 0;
   hosts_changed_ = true;
   suite.stop_at = Duration::max();
   suite.failure = finish.failure.value_or("");

@@ -587,6 +587,55 @@ TEST_CASE(
   CHECK(driver.outcomes("y") == Texts{"setup_failed", "finished"});
 }
 
+TEST_CASE("a suite whose set-up fails on one host goes on where it works") {
+  EnginePlan with_setup = plan({test("x"), test("y")}, {{"a", 1}, {"b", 1}});
+  with_setup.suites[0].has_setup = true;
+  Driver driver(with_setup);
+  driver.up(0);
+  CHECK(driver.up(1) == Texts{"set up s on b"});
+  CHECK(driver.give(input::FinishSetUp{0, 0, 1s, "exit status 1"}).empty());
+  CHECK(driver.give(input::FinishSetUp{1, 0, 1s, {}}) == Texts{"start x on b/1"});
+  CHECK(driver.pass("x") == Texts{"start y on b/1"});
+  driver.lose(0);  // a new life, a new set-up
+  driver.at(1s);
+  CHECK(driver.up(0).empty());
+  CHECK(driver.lose(1) == Texts{"set up s on a"});
+}
+
+TEST_CASE("a suite is set up again on a host that was lost, and a teardown that was lost is done") {
+  EnginePlan with_setup = plan({test("x"), test("y")});
+  with_setup.suites[0].has_setup = true;
+  Driver driver(with_setup);
+  CHECK(driver.up(0) == Texts{"set up s on a"});
+  driver.lose(0);
+  driver.at(1s);
+  CHECK(driver.up(0) == Texts{"set up s on a"});
+  CHECK(driver.give(input::FinishSetUp{0, 0, 1s, {}}) == Texts{"start x on a/1"});
+  driver.lose(0);
+  driver.at(10s);
+  CHECK(driver.up(0) == Texts{"set up s on a"});
+  driver.give(input::FinishSetUp{0, 0, 1s, {}});
+  driver.pass("y");
+  CHECK(driver.pass("x") == Texts{"tear down s on a"});
+  CHECK(driver.lose(0) == Texts{"over"});
+  CHECK(driver.outcomes("x") == Texts{"host_lost", "passed", "finished"});
+}
+
+TEST_CASE("a set-up that loses its host again and again costs its suite, not the host") {
+  EnginePlan killing = plan({test("x"), test("y", {}, {}, "other")});
+  killing.suites = {{"s", true, 0}, {"other", false, 0}};
+  Driver driver(killing);
+  CHECK(driver.up(0) == Texts{"set up s on a"});
+  driver.lose(0);
+  driver.at(1s);
+  CHECK(driver.up(0) == Texts{"set up s on a"});
+  driver.lose(0);
+  CHECK(driver.at(10s) == Texts{"boot a"});
+  CHECK(driver.outcomes("x") == Texts{"setup_failed", "finished"});
+  CHECK(driver.up(0) == Texts{"start y on a/1"});
+  CHECK(driver.pass("y") == Texts{"halt a"});
+}
+
 TEST_CASE("a suite that may run only so many at once leaves its slots to others") {
   EnginePlan limited = plan({test("x"), test("y"), test("z", {}, {}, "other")}, {{"a", 4}});
   limited.suites = {{"s", false, 1}, {"other", false, 0}};

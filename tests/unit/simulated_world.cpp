@@ -73,6 +73,7 @@ class World {
     std::vector<BatchNumber> slots;  // 0: idle
     std::set<size_t> dead_slots;
     std::vector<Scope> suites;
+    std::vector<int> setups_lost = std::vector<int>(4);
   };
   struct SimulatedTest {
     size_t place = 0;
@@ -328,6 +329,12 @@ class World {
     log("{} dies: {}", plan_.hosts[at].name, why);
     host.up = false;
     ++host.life;
+    for (size_t suite = 0; suite < host.suites.size(); ++suite) {
+      if (host.suites[suite] == Scope::ready) host.setups_lost[suite] = 0;
+      if (host.suites[suite] == Scope::setting_up &&
+          std::all_of(host.slots.begin(), host.slots.end(), [](BatchNumber b) { return b == 0; }))
+        ++host.setups_lost[suite];
+    }
     for (BatchNumber& slot : host.slots) {
       if (slot != 0) batches_.erase(std::exchange(slot, 0));
     }
@@ -412,6 +419,7 @@ class World {
         const int parallel = plan_.suites[suite].parallel;
         const Scope scope = host.suites[suite];
         if (scope != Scope::none && scope != Scope::ready) continue;
+        if (host.setups_lost[suite] > 1) continue;
         if (parallel == 1 ? used + in_set_up > 0 : parallel > 0 && running[suite] >= parallel)
           continue;
         const auto& expected = plan_.tests[test.place].expected;
