@@ -6,15 +6,14 @@
 #include <boost/asio/io_context.hpp>
 #include <cerrno>
 #include <cstring>
-#include <thread>
 
 #include "base/file.hpp"
 #include "cli/commands.hpp"
 #include "cli/job.hpp"
 #include "cli/list_tests.hpp"
+#include "cli/make_hosts.hpp"
 #include "cli/reports.hpp"
 #include "cli/run_loop.hpp"
-#include "hosts/local_host.hpp"
 #include "report/console.hpp"
 #include "store/event_json.hpp"
 #include "store/results_tree.hpp"
@@ -51,18 +50,6 @@ Result<Fd> open_events(const std::string& path) {
   return fd;
 }
 
-Result<std::vector<std::unique_ptr<Host>>> make_hosts(boost::asio::io_context& loop,
-                                                      const JobSpec& spec, EnginePlan& plan) {
-  const int processors = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  const int slots = spec.local ? spec.local->slots : processors;
-  auto local = make_local_host(loop, {slots, spec.run.kill_after});
-  if (!local) return tl::unexpected(local.error());
-  plan.hosts.push_back({"local", slots});
-  std::vector<std::unique_ptr<Host>> hosts;
-  hosts.push_back(std::move(*local));
-  return hosts;
-}
-
 }  // namespace
 
 Result<ExitCode> run_command(const JobChoices& choices) {
@@ -75,8 +62,9 @@ Result<ExitCode> run_command(const JobChoices& choices) {
   }
 
   boost::asio::io_context loop(1);
-  auto hosts = make_hosts(loop, job->spec, job->plan);
+  auto hosts = make_hosts(loop, job->spec);
   if (!hosts) return tl::unexpected(hosts.error());
+  job->plan.hosts = hosts->plans;
   const SystemClock clock;
   auto results = ResultsTree::open(job->spec.reports.directory);
   if (!results) return tl::unexpected(results.error());
@@ -105,8 +93,10 @@ Result<ExitCode> run_command(const JobChoices& choices) {
   std::vector<EventSink*> sinks{&fold, &console};
   if (events_file) sinks.push_back(&events);
 
-  RunLoop run(loop, clock, job->plan, std::move(job->suites), std::move(*hosts), **journal, sinks,
-              {*folder, job->spec.run.output_limit, job->spec.run.heartbeat,
+  RunLoop run(loop, clock, job->plan, std::move(job->suites), std::move(hosts->hosts), **journal,
+              sinks,
+              {*folder, job->spec.run.output_limit, job->spec.run.files_limit,
+               job->spec.run.kernel_log.allowed, job->spec.run.heartbeat,
                [&](Duration now) { console.heartbeat(now); }});
   const Result<void> kept = run.run(header);
 

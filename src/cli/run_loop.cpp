@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <csignal>
 
@@ -15,10 +16,24 @@ namespace ffci {
 class RunLoop::HostLink final : public HostObserver, public ScopeObserver {
  public:
   HostLink(RunLoop& run, size_t host, std::string name)
-      : run_(run), host_(host), name_(std::move(name)) {}
+      : run_(run),
+        host_(host),
+        name_(std::move(name)),
+        log_(run.options_.run_folder / host_folder(name_) / "dmesg", run.options_.output_limit) {}
 
   void on_up(const HostReady& facts) override { run_.tell(input::AcceptHost{host_, facts}); }
-  void on_lost(const std::string& why) override { run_.tell(input::LoseHost{host_, why}); }
+  void on_lost(const std::string& why, bool for_good) override {
+    scopes_.clear();
+    run_.lose_batches(host_, why);
+    run_.tell(input::LoseHost{host_, why, for_good});
+  }
+  void on_log(std::string_view line) override {
+    if (log_.excerpt().bytes == 0) {
+      std::error_code ignored;  // of which writing will tell
+      std::filesystem::create_directories(run_.options_.run_folder / host_folder(name_), ignored);
+    }
+    if (const auto written = log_.append(line); !written) run_.results_unwritable(written.error());
+  }
   void on_down() override { run_.tell(input::FinishHost{host_}); }
 
   void begin_scope(size_t suite) {
@@ -74,6 +89,7 @@ class RunLoop::HostLink final : public HostObserver, public ScopeObserver {
   RunLoop& run_;
   size_t host_;
   std::string name_;
+  OutputFile log_;  // of its kernel
   std::map<size_t, Scope> scopes_;
 };
 
@@ -165,7 +181,7 @@ void RunLoop::perform(const action::StopScope& stop) {
 void RunLoop::perform(const action::StartBatch& start) {
   const std::string folder = attempt_folder(start.tests.front(), start.attempts.front());
   auto files = AttemptFiles::create(options_.run_folder / folder, options_.output_limit,
-                                    RunSpec().files_limit);
+                                    archive_limit(options_.files_limit));
   if (!files) {
     results_unwritable(files.error());
     tell(input::EndBatch{start.batch, {}});
@@ -174,26 +190,58 @@ void RunLoop::perform(const action::StartBatch& start) {
   const Suite& suite = *suites_[start.suite];
   RunningBatch& batch = batches_[start.batch];
   batch.host = start.host;
-  batch.run = std::make_unique<AttemptRun>(
-      start.batch, suite.make_parser(start.tests), std::move(*files), folder,
-      [this] { return now(); },
-      [this, number = start.batch](Input input) {
-        if (const auto* abandon = std::get_if<input::Abandon>(&input)) {
-          return results_unwritable({ErrorKind::io, abandon->why});
-        }
-        const bool over = std::holds_alternative<input::EndBatch>(input);
-        tell(std::move(input));
-        // It is on the stack: it goes with the loop's next turn.
-        if (over)
-          boost::asio::post(loop_, [gone = std::make_shared<decltype(batches_)::node_type>(
-                                        batches_.extract(number))] {});
-      });
+  AttemptRunSetting setting;
+  setting.batch = start.batch;
+  setting.run_folder = options_.run_folder;
+  setting.folder = folder;
+  setting.files_limit = options_.files_limit;
+  setting.allowed = &options_.kernel_log_allowed;
+  setting.now = [this] { return now(); };
+  setting.tell = [this, number = start.batch](Input input) {
+    if (const auto* abandon = std::get_if<input::Abandon>(&input)) {
+      return results_unwritable({ErrorKind::io, abandon->why});
+    }
+    const bool over = std::holds_alternative<input::EndBatch>(input);
+    tell(std::move(input));
+    // It is on the stack: it goes with the loop's next turn.
+    if (over)
+      boost::asio::post(
+          loop_,
+          [gone = std::make_shared<decltype(batches_)::node_type>(batches_.extract(number))] {});
+  };
+  setting.in_background = [this](std::function<void()> work, std::function<void()> done) {
+    boost::asio::post(background_, [this, work = std::move(work), done = std::move(done),
+                                    busy = boost::asio::make_work_guard(loop_)] {
+      work();
+      boost::asio::post(loop_, done);
+    });
+  };
+  batch.run = std::make_shared<AttemptRun>(std::move(setting), suite.make_parser(start.tests),
+                                           std::move(*files));
   batch.run->begin();
-  starts_.push_back([this, start, command = suite.command_for(start.tests)] {
+  Command command = suite.command_for(start.tests);
+  command.title = to_string(start.tests.front());
+  starts_.push_back([this, start, command = std::move(command)] {
     const auto found = batches_.find(start.batch);
     if (found != batches_.end())
       hosts_[start.host]->run(start.batch, start.slot, start.suite, command, *found->second.run);
   });
+}
+
+// What ran on a host that is gone; nothing more comes from there.
+void RunLoop::lose_batches(size_t host, const std::string& why) {
+  std::vector<std::shared_ptr<AttemptRun>> lost;
+  for (auto batch = batches_.begin(); batch != batches_.end();) {
+    if (batch->second.host == host) {
+      lost.push_back(std::move(batch->second.run));
+      batch = batches_.erase(batch);
+    } else {
+      ++batch;
+    }
+  }
+  for (const auto& run : lost)
+    run->lose_host(why);
+  boost::asio::post(loop_, [lost = std::move(lost)] {});
 }
 
 void RunLoop::perform(const action::StopBatch& stop) {

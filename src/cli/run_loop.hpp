@@ -6,6 +6,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <deque>
 #include <filesystem>
 #include <functional>
@@ -26,7 +27,9 @@ namespace ffci {
 struct RunLoopOptions {
   std::filesystem::path run_folder;
   std::uint64_t output_limit = 0;  // bytes kept of each stream of an attempt; 0: all
-  Duration heartbeat{};            // zero: none
+  std::uint64_t files_limit = 0;   // bytes kept of the files of an attempt
+  std::vector<KernelLogAllowance> kernel_log_allowed;
+  Duration heartbeat{};                            // zero: none
   std::function<void(Duration now)> on_heartbeat;  // `now`: since the run began
 };
 
@@ -46,7 +49,7 @@ class RunLoop {
   class HostLink;
   struct RunningBatch {
     std::size_t host = 0;
-    std::unique_ptr<AttemptRun> run;
+    std::shared_ptr<AttemptRun> run;
   };
 
   void tell(Input input);
@@ -65,6 +68,7 @@ class RunLoop {
   void watch_signals();
   void await_signal();
   void schedule_heartbeat();
+  void lose_batches(std::size_t host, const std::string& why);
   void results_unwritable(const Error& error);
   [[nodiscard]] Duration now() const { return clock_.monotonic() - began_; }
 
@@ -87,6 +91,7 @@ class RunLoop {
   std::optional<Error> trouble_;
   boost::asio::steady_timer wake_, heartbeat_;
   boost::asio::signal_set signals_;
+  boost::asio::thread_pool background_{1};
 };
 
 }  // namespace ffci

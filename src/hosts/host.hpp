@@ -36,8 +36,12 @@ class HostObserver {
  public:
   virtual ~HostObserver() = default;
   virtual void on_up(const HostReady& facts) = 0;
-  virtual void on_lost(const std::string& why) = 0;  // also: it could not be brought up
-  virtual void on_down() = 0;                        // stop() is done
+  // Also: it could not be brought up. What ran there is gone; its observers hear nothing more.
+  // `for_good`: starting it again can't help.
+  virtual void on_lost(const std::string& why, bool for_good) = 0;
+  // A line of its kernel's log, with its newline.
+  virtual void on_log(std::string_view line) = 0;
+  virtual void on_down() = 0;  // stop() is done
 };
 
 class Host {

@@ -42,7 +42,7 @@ class LocalHost final : public Host {
   void start(HostObserver& observer) override {
     observer_ = &observer;
     if (const auto opened = temporary_.open(); !opened) {
-      asio::post(loop_, [this, why = opened.error().message] { observer_->on_lost(why); });
+      asio::post(loop_, [this, why = opened.error().message] { observer_->on_lost(why, false); });
       return;
     }
     if (::geteuid() != 0) {
@@ -350,10 +350,7 @@ class LocalHost final : public Host {
 
 }  // namespace
 
-Result<std::unique_ptr<Host>> make_local_host(asio::io_context& loop,
-                                              const LocalHostOptions& options) {
-  if (const auto allowed = allow_open_files(options.slots); !allowed)
-    return tl::unexpected(allowed.error());
+std::unique_ptr<Host> make_local_host(asio::io_context& loop, const LocalHostOptions& options) {
   return std::make_unique<LocalHost>(loop, options);
 }
 

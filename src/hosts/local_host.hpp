@@ -6,7 +6,6 @@
 
 #include <memory>
 
-#include "base/result.hpp"
 #include "hosts/host.hpp"
 #include "model/job_spec.hpp"
 
@@ -24,8 +23,7 @@ struct LocalHostOptions {
 // How long a teardown may take before it is killed.
 inline constexpr Duration teardown_limit = std::chrono::seconds(60);
 
-// Error (unavailable): the system can't run so many commands at once.
-[[nodiscard]] Result<std::unique_ptr<Host>> make_local_host(boost::asio::io_context& loop,
-                                                            const LocalHostOptions& options);
+[[nodiscard]] std::unique_ptr<Host> make_local_host(boost::asio::io_context& loop,
+                                                    const LocalHostOptions& options);
 
 }  // namespace ffci

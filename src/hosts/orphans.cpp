@@ -33,6 +33,11 @@ std::optional<pid_t> parent_of(const std::string& pid) {
   return parent;
 }
 
+std::set<pid_t>& own_children() {
+  static std::set<pid_t> children;
+  return children;
+}
+
 // How many there were; nullopt: /proc does not tell.
 std::optional<int> kill_children_except(const std::set<pid_t>& known) {
   if (!parent_of("self")) return std::nullopt;
@@ -43,13 +48,33 @@ std::optional<int> kill_children_except(const std::set<pid_t>& known) {
     pid_t pid = 0;
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
     if (error != std::errc() || end != name.data() + name.size()) continue;
-    if (known.contains(pid) || parent_of(name) != ::getpid()) continue;
+    if (known.contains(pid) || own_children().contains(pid) || parent_of(name) != ::getpid())
+      continue;
     ++found;
     ::kill(pid, SIGKILL);
     ::waitpid(pid, nullptr, WNOHANG);
   }
   return found;
 }
+
+struct Wait : std::enable_shared_from_this<Wait> {
+  Wait(boost::asio::io_context& loop, pid_t child_in) : timer(loop), child(child_in) {}
+
+  void look() {
+    const pid_t waited = ::waitpid(child, nullptr, WNOHANG);
+    if (waited != 0 || ++looks == most_looks) {
+      own_children().erase(child);
+      return;
+    }
+    timer.expires_after(between_looks);
+    timer.async_wait(
+        [self = shared_from_this()](const boost::system::error_code&) { self->look(); });
+  }
+
+  boost::asio::steady_timer timer;
+  pid_t child;
+  int looks = 0;
+};
 
 struct Hunt : std::enable_shared_from_this<Hunt> {
   Hunt(boost::asio::io_context& loop, std::function<std::set<pid_t>()> known_in,
@@ -75,6 +100,15 @@ struct Hunt : std::enable_shared_from_this<Hunt> {
 
 void adopt_orphans() {
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+}
+
+void remember_own_child(pid_t pid) {
+  own_children().insert(pid);
+}
+
+void kill_own_child(boost::asio::io_context& loop, pid_t pid) {
+  ::kill(-pid, SIGKILL);
+  std::make_shared<Wait>(loop, pid)->look();
 }
 
 void kill_orphans(boost::asio::io_context& loop, std::function<std::set<pid_t>()> known,

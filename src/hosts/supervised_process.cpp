@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "base/fd.hpp"
+#include "hosts/open_files.hpp"
 #include "hosts/supervisor.hpp"
 
 namespace ffci {
@@ -73,15 +74,6 @@ Result<Ends> make_packet_channel() {
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0)
     return Ends{Fd(ends[0]), Fd(ends[1])};
   return fail(ErrorKind::internal, fmt::format("cannot make a socket: {}", std::strerror(errno)));
-}
-
-rlimit open_files_at_start() {
-  static const rlimit limits = [] {
-    rlimit now{};
-    ::getrlimit(RLIMIT_NOFILE, &now);
-    return now;
-  }();
-  return limits;
 }
 
 // The process id in the parent; 0 in the child. A negative errno when it can't be made.
@@ -346,20 +338,6 @@ bool SupervisedProcess::is_running() const {
 
 pid_t SupervisedProcess::pid() const {
   return state_->pid;
-}
-
-Result<void> allow_open_files(int commands) {
-  const rlimit at_start = open_files_at_start();
-  rlimit raised = at_start;
-  raised.rlim_cur = raised.rlim_max;
-  if (::setrlimit(RLIMIT_NOFILE, &raised) != 0) raised = at_start;
-  constexpr rlim_t others = 64, each = 8;  // pipes, channels, pidfd and files of one command
-  const rlim_t needed = others + each * static_cast<rlim_t>(commands);
-  if (raised.rlim_cur >= needed) return {};
-  return fail(
-      ErrorKind::unavailable,
-      fmt::format("{} commands at once need {} open files, and the limit is {} (ulimit -Hn)",
-                  commands, needed, raised.rlim_cur));
 }
 
 }  // namespace ffci

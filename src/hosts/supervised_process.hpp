@@ -62,8 +62,4 @@ class SupervisedProcess {
   std::shared_ptr<State> state_;
 };
 
-// Raises this process's limit of open files for so many commands at once; the commands themselves
-// get the limit that it had. Error (unavailable): it can't be high enough.
-[[nodiscard]] Result<void> allow_open_files(int commands);
-
 }  // namespace ffci

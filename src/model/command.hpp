@@ -22,12 +22,14 @@ enum class Urgency {
 enum class Stream {
   standard_output,
   standard_error,
-  kernel_log,  // "[ seconds.micros] text" lines, from whatever ran there at that time
+  kernel_log,  // lines as dmesg prints them, from whatever ran there at that time
+  user_log,    // the same, of lines in the kernel's log that user space wrote
   trace,       // of the tracer beside it
   archive,     // a tar of the files to keep; only at the end
 };
 
 struct Command {
+  std::string title;      // of what it runs, for people who look at the host
   std::string setup;      // for /bin/sh -c; empty: none
   std::string command;    // for /bin/sh -c; not started when setup fails
   std::string teardown;   // for /bin/sh -c; runs whenever setup was started, also after a timeout;

@@ -109,6 +109,7 @@ Result<void> AttemptFiles::append(Stream stream, std::string_view bytes) {
     case Stream::standard_error:
       return error_.append(bytes);
     case Stream::kernel_log:
+    case Stream::user_log:
       return kernel_log_.append(bytes);
     case Stream::trace:
       return trace_.append(bytes);

@@ -66,6 +66,10 @@ std::string scope_folder(std::string_view suite, std::string_view host) {
   return fmt::format("suites/{}/{}", path_component(suite), path_component(host));
 }
 
+std::string host_folder(std::string_view host) {
+  return fmt::format("hosts/{}", path_component(host));
+}
+
 Result<ResultsTree> ResultsTree::open(const fs::path& directory) {
   std::error_code error;
   fs::create_directories(directory / "runs", error);

@@ -32,6 +32,9 @@ namespace ffci {
 // "suites/<suite>/<host>", relative to the run's folder.
 [[nodiscard]] std::string scope_folder(std::string_view suite, std::string_view host);
 
+// "hosts/<host>", relative to the run's folder.
+[[nodiscard]] std::string host_folder(std::string_view host);
+
 // A results directory that this process writes to, and no other does.
 class ResultsTree {
  public:

@@ -21,6 +21,11 @@ struct UnpackLimits {
   std::size_t files = 0;    // entries of any kind, and folders made for them: the rest is left out
 };
 
+// Bytes that a tar may have when its files have so many: headers and padding come to it.
+[[nodiscard]] constexpr std::uint64_t archive_limit(std::uint64_t files_bytes) {
+  return files_bytes == 0 ? 0 : files_bytes + files_bytes / 8 + (4 << 20);
+}
+
 struct Unpacked {
   std::vector<std::string> files;  // relative to the folder, sorted
   std::string problem;  // why not everything was kept, without any foreign text; empty: it was

@@ -1,0 +1,83 @@
+#include "cli/make_hosts.hpp"
+
+#include <fmt/format.h>
+#include <pwd.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "hosts/local_host.hpp"
+#include "hosts/open_files.hpp"
+#include "hosts/ssh_host.hpp"
+#include "store/unpack_files.hpp"
+
+namespace ffci {
+namespace {
+
+std::string user_name() {
+  const passwd* user = ::getpwuid(::geteuid());
+  return user != nullptr ? user->pw_name : std::to_string(::geteuid());
+}
+
+// Names are told apart by the port only where that is needed.
+std::string host_name(const SshHostsSpec& spec, const SshMachineSpec& machine) {
+  const auto same_host = [&](const SshMachineSpec& other) { return other.host == machine.host; };
+  const bool alone = std::count_if(spec.machines.begin(), spec.machines.end(), same_host) == 1;
+  return alone ? fmt::format("ssh:{}", machine.host)
+               : fmt::format("ssh:{}:{}", machine.host, machine.port);
+}
+
+Result<void> add_ssh_hosts(boost::asio::io_context& loop, const JobSpec& spec, JobHosts& hosts) {
+  auto credentials = load_ssh_credentials(*spec.ssh);
+  if (!credentials) return tl::unexpected(credentials.error());
+  hosts.ssh_credentials = std::make_unique<SshCredentials>(std::move(*credentials));
+  utsname system{};
+  ::uname(&system);
+  for (const SshMachineSpec& machine : spec.ssh->machines) {
+    SshHostOptions options;
+    options.name = host_name(*spec.ssh, machine);
+    options.machine = machine;
+    if (machine.user.empty()) options.machine.user = user_name();
+    options.slots = spec.ssh->slots;
+    options.connect_timeout = spec.ssh->connect_timeout;
+    options.proxy_command = spec.ssh->proxy_command;
+    options.isolation = spec.ssh->isolation;
+    options.arch = spec.ssh->arch.empty() ? system.machine : spec.ssh->arch;
+    options.owner = fmt::format("job {}, process {} on {}", spec.name, ::getpid(), system.nodename);
+    options.kill_after = spec.run.kill_after;
+    options.probe_interval = spec.run.probe_interval;
+    options.watch_log = spec.run.kernel_log.watch;
+    options.tracer = spec.run.bpftrace;
+    options.archive_limit = archive_limit(spec.run.files_limit);
+    hosts.plans.push_back({options.name, options.slots});
+    hosts.hosts.push_back(make_ssh_host(loop, std::move(options), *hosts.ssh_credentials));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<JobHosts> make_hosts(boost::asio::io_context& loop, const JobSpec& spec) {
+  JobHosts hosts;
+  int commands = 0;
+  if (spec.local || !spec.ssh) {
+    const int processors = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+    const int slots = spec.local ? spec.local->slots : processors;
+    hosts.plans.push_back({"local", slots});
+    hosts.hosts.push_back(make_local_host(loop, {slots, spec.run.kill_after}));
+    commands += slots;
+  }
+  if (spec.ssh) {
+    if (const auto added = add_ssh_hosts(loop, spec, hosts); !added)
+      return tl::unexpected(added.error());
+    // A socket, its log, and the files of what runs there.
+    commands += static_cast<int>(spec.ssh->machines.size()) * (1 + spec.ssh->slots);
+  }
+  if (const auto allowed = allow_open_files(commands); !allowed)
+    return tl::unexpected(allowed.error());
+  return hosts;
+}
+
+}  // namespace ffci

@@ -1,0 +1,28 @@
+// The hosts that a job spec names, ready to be started.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/result.hpp"
+#include "engine/engine_plan.hpp"
+#include "hosts/host.hpp"
+#include "hosts/ssh_credentials.hpp"
+#include "model/job_spec.hpp"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace ffci {
+
+struct JobHosts {
+  std::unique_ptr<SshCredentials> ssh_credentials;  // that the hosts below refer to
+  std::vector<std::unique_ptr<Host>> hosts;
+  std::vector<HostPlan> plans;  // in the same order
+};
+
+// Errors: keys that can't be used (no_input, unavailable), limits of this system (unavailable).
+[[nodiscard]] Result<JobHosts> make_hosts(boost::asio::io_context& loop, const JobSpec& spec);
+
+}  // namespace ffci

@@ -1,0 +1,126 @@
+// What ff-ci says to the shell of a machine, and how it reads the answers. Everything there is done
+// by /bin/sh and the programs of util-linux, coreutils and grep; nothing is installed.
+//
+// Texts are sent to the standard input of /bin/sh, so that no login shell and no `ps` sees them. A
+// nonce, which nothing but that shell knows, marks what the shell itself says. FFCI_MARK in the
+// environment of a command's processes names the command, so that they can be found.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/command.hpp"
+#include "model/job_spec.hpp"
+
+namespace ffci {
+
+// What is executed on every channel; its standard input gets the script.
+inline constexpr std::string_view remote_shell = "exec /bin/sh";
+
+// A nonce or token: 128 bits from the system, in hexadecimal digits.
+[[nodiscard]] std::string make_nonce();
+
+// The control shell: one per connection. It takes the machine's lock, clears away what earlier
+// connections left, and then answers one order after the other.
+struct RemoteHello {
+  std::string nonce;
+  std::string process;  // a nonce of this ff-ci, the same for all its connections
+  std::string owner;    // of the lock: this ff-ci, in words for others
+  std::string token;    // of this connection; begins every mark
+  std::string path;     // of the machine; empty: none to check
+};
+[[nodiscard]] std::string hello_script(const RemoteHello& hello);
+
+// Orders to the control shell. Each is answered with `number`.
+[[nodiscard]] std::string probe_order(std::uint64_t number);
+// Signals the processes with this mark, and everything in their namespace. `first` says whether
+// also the process that watches over them.
+enum class AlsoFirst { no, yes };
+[[nodiscard]] std::string signal_order(std::uint64_t number, const std::string& mark,
+                                       std::string_view signal, AlsoFirst first);
+// Removes the directory of this connection.
+[[nodiscard]] std::string goodbye_order(std::uint64_t number);
+
+// An answer of the control shell: "number word rest".
+struct RemoteAnswer {
+  std::uint64_t number = 0;  // 0: of the hello
+  std::string word, rest;
+};
+// Cuts what the control shell says into answers. Anything else that is on its standard output is
+// passed over.
+class RemoteAnswers {
+ public:
+  explicit RemoteAnswers(std::string nonce) : nonce_(std::move(nonce)) {}
+  [[nodiscard]] std::vector<RemoteAnswer> feed(std::string_view bytes);
+
+ private:
+  std::string nonce_;
+  std::string line_;
+};
+
+enum class RemotePrivacy { namespaces, session };
+
+// Runs a command and says how it went.
+struct RemoteRun {
+  std::string nonce;
+  std::string mark;
+  RemotePrivacy privacy = RemotePrivacy::session;
+  bool keep = false;        // what it starts stays: a suite's set-up
+  bool sweep_only = false;  // nothing is run; what an earlier run with this mark left is killed
+  bool write_log = false;   // its begin and end go to the kernel's log
+  std::string title;        // for the kernel's log
+  std::string directory;
+  std::string temporary;  // directory for its $TMPDIR; empty: none
+};
+[[nodiscard]] std::string run_script(const RemoteRun& run, const Command& command);
+
+// Kills what a run that was kept has left. Its output is read like that of a run.
+[[nodiscard]] std::string sweep_script(const std::string& nonce, const std::string& mark);
+
+// Follows the kernel's log. It begins with all that the kernel still has of it; what is new comes
+// behind a line with begin_of_log.
+[[nodiscard]] std::string log_script(const std::string& token);
+[[nodiscard]] std::string begin_of_log(const std::string& token);
+// The line that a run writes to the kernel's log as its last.
+[[nodiscard]] std::string end_of_log(const std::string& mark);
+
+// A tar of the files that match, at most `limit` bytes of it.
+[[nodiscard]] std::string files_script(const std::string& directory,
+                                       const std::vector<std::string>& globs, std::uint64_t limit);
+
+// bpftrace with this program until it gets SIGINT.
+[[nodiscard]] std::string trace_script(const std::string& mark, const std::string& program);
+
+// Reads the standard output of a run: passes on what the command wrote, and keeps how it ended.
+class RemoteRunOutput {
+ public:
+  explicit RemoteRunOutput(const std::string& nonce);
+
+  // Appends to `output` what the command itself wrote.
+  void feed(std::string_view bytes, std::string& output);
+  [[nodiscard]] bool has_begun() const { return begun_; }
+  // All was said: nothing of the command is left, unless `left` says what is.
+  [[nodiscard]] bool is_complete() const { return complete_; }
+  [[nodiscard]] const CommandEnd& end() const { return end_; }
+  [[nodiscard]] const std::string& left() const { return left_; }
+  // What went wrong beside the command: "no TMPDIR: No space left on device".
+  [[nodiscard]] const std::string& trouble() const { return trouble_; }
+  // How long the command took by the clock there, to 10 ms.
+  [[nodiscard]] std::optional<Duration> took() const { return took_; }
+
+ private:
+  void read_trailer();
+  void read_line(std::string_view line);
+
+  std::string begin_, finish_, done_;  // what the shell writes before, behind, and as the last
+  std::string held_;                   // what may be the beginning of one of them
+  bool begun_ = false, finished_ = false, complete_ = false, forged_ = false;
+  CommandEnd end_;
+  std::string left_, trouble_;
+  std::optional<Duration> took_;
+};
+
+}  // namespace ffci

@@ -1,0 +1,37 @@
+// SshKernelLog follows the kernel's log of a machine over a channel of its own, from the time it
+// was asked to.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "hosts/ssh_session.hpp"
+#include "kernel_log/kmsg_decoder.hpp"
+
+namespace ffci {
+
+class SshKernelLog {
+ public:
+  struct Callbacks {
+    std::function<void()> on_started;
+    // A line as dmesg has it, with its newline. Stream::kernel_log, or Stream::user_log when user
+    // space has written it.
+    std::function<void(Stream, const std::string& line)> on_line;
+    std::function<void(const std::string& mark)> on_end_of_run;
+  };
+
+  SshKernelLog(SshSession& session, const std::string& token, Callbacks callbacks);
+  ~SshKernelLog();
+
+ private:
+  void take(const KernelLogLine& line);
+
+  SshSession& session_;
+  std::string begin_, end_;
+  Callbacks callbacks_;
+  KmsgDecoder decoder_;
+  SshChannelId channel_ = 0;
+  bool started_ = false;
+};
+
+}  // namespace ffci

@@ -1,0 +1,295 @@
+#include "hosts/ssh_run.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/asio/io_context.hpp>
+
+#include "base/text.hpp"
+#include "hosts/local_host.hpp"
+
+namespace ffci {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// How long after SIGKILL everything must be gone.
+constexpr Duration kill_grace = seconds(20);
+// How often signals are sent again, to what was forked meanwhile.
+constexpr Duration between_signals = milliseconds(500);
+constexpr Duration tracer_start_limit = seconds(20);
+constexpr Duration tracer_end_limit = seconds(10);
+// The kernel's log comes over another channel, and mostly before the end does.
+constexpr Duration log_limit = seconds(2);
+constexpr Duration files_silence_limit = seconds(60);
+// Of streams that stay open behind the last word of a command's shell.
+constexpr Duration streams_limit = seconds(5);
+
+}  // namespace
+
+SshRun::SshRun(const SshLink& link, Command command, SshRunOptions options, Callbacks callbacks)
+    : link_(link),
+      command_(std::move(command)),
+      options_(std::move(options)),
+      callbacks_(std::move(callbacks)),
+      output_(options_.remote.nonce),
+      phase_deadline_(link.loop),
+      stage_deadline_(link.loop),
+      signal_deadline_(link.loop) {
+  if (options_.remote.sweep_only) {
+    sweep();
+  } else if (options_.tracer.empty()) {
+    start_command();
+  } else {
+    start_tracer();
+  }
+}
+
+SshRun::~SshRun() {
+  for (const SshChannelId channel : {channel_, tracer_, files_, sweeper_})
+    link_.session.close(channel);
+}
+
+// The command begins when the tracer says that it is attached, which is the first that it says.
+void SshRun::start_tracer() {
+  phase_ = Phase::tracer_starting;
+  tracer_runs_ = true;
+  SshSession::ChannelCallbacks callbacks;
+  callbacks.on_output = [this](Stream, std::string_view bytes) {
+    callbacks_.on_output(Stream::trace, bytes);
+    if (phase_ == Phase::tracer_starting) start_command();
+  };
+  callbacks.on_end = [this](const std::optional<std::string>& refused) {
+    tracer_runs_ = false;
+    if (refused) callbacks_.on_output(Stream::trace, fmt::format("ff-ci: {}\n", *refused));
+    if (phase_ == Phase::tracer_starting) start_command();
+    if (phase_ == Phase::tracer_ending) await_log();
+  };
+  tracer_ = link_.session.open(std::string(remote_shell), std::move(callbacks));
+  link_.session.write(tracer_, trace_script(options_.remote.mark + ".trace", options_.tracer),
+                      true);
+  phase_deadline_.set(tracer_start_limit, [this] { start_command(); });
+}
+
+void SshRun::start_command() {
+  phase_deadline_.cancel();
+  phase_ = Phase::running;
+  if (stage_ != StopStage::none) {
+    end_.stopped = true;
+    return finish_command();
+  }
+  SshSession::ChannelCallbacks callbacks;
+  callbacks.on_output = [this](Stream stream, std::string_view bytes) {
+    on_command_output(stream, bytes);
+  };
+  callbacks.on_end = [this](const std::optional<std::string>& refused) {
+    on_command_streams_end(refused);
+  };
+  channel_ = link_.session.open(std::string(remote_shell), std::move(callbacks));
+  link_.session.write(channel_, run_script(options_.remote, command_), true);
+}
+
+void SshRun::on_command_output(Stream stream, std::string_view bytes) {
+  if (stream == Stream::standard_error) return callbacks_.on_output(stream, bytes);
+  const bool had_begun = output_.has_begun(), was_complete = output_.is_complete();
+  buffer_.clear();
+  output_.feed(bytes, buffer_);
+  if (!had_begun && output_.has_begun()) began_ = std::chrono::steady_clock::now();
+  if (!buffer_.empty()) callbacks_.on_output(stream, buffer_);
+  if (was_complete || !output_.is_complete()) return;
+  completed_ = std::chrono::steady_clock::now();
+  if (options_.remote.keep) return finish_command();  // its streams stay open, and are read on
+  phase_deadline_.set(streams_limit, [this] { finish_command(); });
+}
+
+void SshRun::on_command_streams_end(const std::optional<std::string>& refused) {
+  channel_ = 0;
+  if (phase_ != Phase::running) return;
+  if (output_.is_complete()) return finish_command();
+  if (refused) {
+    say(*refused);
+    return finish_command();
+  }
+  // Its shell was killed, or the server's process.
+  say("the shell that watched over the command was killed");
+  sweep();
+}
+
+// Kills what is left of a command whose shell can't do it any more.
+void SshRun::sweep() {
+  phase_ = Phase::sweeping;
+  signal_deadline_.cancel();
+  stage_deadline_.cancel();
+  const std::string nonce = make_nonce();
+  swept_.emplace(nonce);
+  SshSession::ChannelCallbacks callbacks;
+  callbacks.on_output = [this](Stream stream, std::string_view bytes) {
+    std::string none;
+    if (stream == Stream::standard_output) swept_->feed(bytes, none);
+  };
+  callbacks.on_end = [this](const std::optional<std::string>& refused) {
+    sweeper_ = 0;
+    if (phase_ != Phase::sweeping) return;
+    if (refused || !swept_->is_complete()) {
+      unusable_ = "whether its processes are gone could not be found out";
+    } else if (!swept_->left().empty()) {
+      unusable_ = "processes that can't be killed:" + swept_->left();
+    }
+    finish_command();
+  };
+  sweeper_ = link_.session.open(std::string(remote_shell), std::move(callbacks));
+  link_.session.write(sweeper_, sweep_script(nonce, options_.remote.mark), true);
+  phase_deadline_.set(kill_grace, [this] {
+    unusable_ = "whether its processes are gone could not be found out";
+    finish_command();
+  });
+}
+
+// The command is over, one way or the other.
+void SshRun::finish_command() {
+  phase_deadline_.cancel();
+  stage_deadline_.cancel();
+  signal_deadline_.cancel();
+  const bool stopped = end_.stopped || stage_ != StopStage::none;
+  end_ = output_.end();
+  end_.stopped = stopped;
+  if (!output_.trouble().empty()) say(output_.trouble());
+  if (!output_.left().empty()) unusable_ = "processes that can't be killed: " + output_.left();
+  const bool alone = command_.setup.empty() && command_.teardown.empty();
+  if (output_.is_complete()) {
+    const auto measured = std::chrono::duration_cast<Duration>(completed_ - began_);
+    end_.duration = alone ? measured : output_.took().value_or(measured);
+  }
+  if (!options_.remote.keep) {
+    link_.session.close(channel_);
+    channel_ = 0;
+  }
+  end_tracer();
+}
+
+void SshRun::end_tracer() {
+  phase_ = Phase::tracer_ending;
+  if (!tracer_runs_) return await_log();
+  const std::string mark = options_.remote.mark + ".trace";
+  link_.control.signal(mark, "INT", AlsoFirst::yes, {});
+  phase_deadline_.set(tracer_end_limit, [this, mark] {
+    link_.control.signal(mark, "KILL", AlsoFirst::yes, {});
+    await_log();
+  });
+}
+
+void SshRun::await_log() {
+  phase_ = Phase::log;
+  if (!options_.await_log || !output_.is_complete()) return fetch_files();
+  phase_deadline_.set(log_limit, [this] { fetch_files(); });
+}
+
+void SshRun::on_end_of_log() {
+  if (phase_ == Phase::log) {
+    fetch_files();
+  } else {
+    options_.await_log = false;  // it came first
+  }
+}
+
+void SshRun::fetch_files() {
+  phase_deadline_.cancel();
+  phase_ = Phase::files;
+  if (command_.files.empty() || unusable_) return finish();
+  const auto give_up_after_silence = [this] {
+    phase_deadline_.set(files_silence_limit, [this] {
+      say("its files did not come");
+      finish();
+    });
+  };
+  SshSession::ChannelCallbacks callbacks;
+  callbacks.on_output = [this, give_up_after_silence](Stream stream, std::string_view bytes) {
+    give_up_after_silence();
+    if (stream == Stream::standard_output) {
+      callbacks_.on_output(Stream::archive, bytes);
+    } else {
+      callbacks_.on_output(Stream::standard_error, bytes);
+    }
+  };
+  callbacks.on_end = [this](const std::optional<std::string>& refused) {
+    files_ = 0;
+    if (refused) say(*refused);
+    if (phase_ == Phase::files) finish();
+  };
+  files_ = link_.session.open(std::string(remote_shell), std::move(callbacks));
+  link_.session.write(
+      files_, files_script(options_.remote.directory, command_.files, options_.archive_limit),
+      true);
+  give_up_after_silence();
+}
+
+void SshRun::finish() {
+  phase_ = Phase::over;
+  phase_deadline_.cancel();
+  link_.session.close(std::exchange(files_, 0));
+  link_.session.close(std::exchange(tracer_, 0));
+  link_.session.close(std::exchange(sweeper_, 0));
+  if (const auto on_end = std::exchange(callbacks_.on_end, {})) on_end(end_, unusable_);
+}
+
+// Stopping.
+
+void SshRun::stop(Urgency urgency) {
+  const StopStage wanted =
+      urgency == Urgency::in_order ? StopStage::terminate : StopStage::kill_first;
+  if (phase_ == Phase::tracer_starting) {
+    stage_ = std::max(stage_, wanted);
+    return start_command();
+  }
+  if (phase_ == Phase::running && wanted > stage_ && !output_.is_complete()) enter_stage(wanted);
+}
+
+void SshRun::enter_stage(StopStage stage) {
+  stage_ = stage;
+  switch (stage) {
+    case StopStage::none:
+      return;
+    case StopStage::terminate:
+      stage_deadline_.set(options_.kill_after, [this] { enter_stage(StopStage::kill); });
+      break;
+    case StopStage::kill:
+      // A teardown runs behind what was killed.
+      stage_deadline_.set((command_.teardown.empty() ? Duration{} : teardown_limit) + kill_grace,
+                          [this] { enter_stage(StopStage::kill_first); });
+      break;
+    case StopStage::kill_first:
+      stage_deadline_.set(kill_grace, [this] {
+        give_up(fmt::format("its processes are still there {} after SIGKILL",
+                            human_duration(kill_grace)));
+      });
+      break;
+  }
+  send_signals();
+}
+
+void SshRun::send_signals() {
+  const StopStage stage = stage_;
+  const bool killing_teardown = stage == StopStage::kill && !command_.teardown.empty();
+  link_.control.signal(options_.remote.mark, stage == StopStage::terminate ? "TERM" : "KILL",
+                       stage == StopStage::kill_first ? AlsoFirst::yes : AlsoFirst::no,
+                       [this, stage, killing_teardown,
+                        alive = std::weak_ptr<bool>(alive_)](const std::string& signalled) {
+                         if (alive.expired() || phase_ != Phase::running || stage_ != stage) return;
+                         // SIGTERM is sent once, when there is somebody to get it. What is killed
+                         // before a teardown must not take that with it.
+                         const bool done = stage == StopStage::terminate || killing_teardown;
+                         if (done && !signalled.empty()) return;
+                         signal_deadline_.set(between_signals, [this] { send_signals(); });
+                       });
+}
+
+void SshRun::give_up(const std::string& why) {
+  unusable_ = why;
+  finish_command();
+}
+
+void SshRun::say(const std::string& what) {
+  callbacks_.on_output(Stream::standard_error, fmt::format("ff-ci: {}\n", what));
+}
+
+}  // namespace ffci
