@@ -276,7 +276,8 @@ std::vector<RemoteAnswer> RemoteAnswers::feed(std::string_view bytes) {
 }
 
 std::string run_script(const RemoteRun& run, const Command& command) {
-  std::string script(common);
+  // In a shell of its own: the next command sees nothing of its variables.
+  std::string script = "(\n" + std::string(common);
   script += assignment("n", run.nonce) + assignment("m", run.mark) + assignment("d", run.directory);
   script += assignment("setup", command.setup) + assignment("command", command.command) +
             assignment("teardown", command.teardown) + assignment("first", first_process);
@@ -287,7 +288,7 @@ std::string run_script(const RemoteRun& run, const Command& command) {
     script += "[ -d \"$t\" ] || why=$(mkdir -m 700 \"$t\" 2>&1) || trouble=\"no TMPDIR: $why\"\n";
     script += "TMPDIR=$t\nexport TMPDIR\n";
   }
-  script += "printf '%s begin\\n' \"$n\"\n";
+  script += "printf '%s begin\\n' \"$n\"\nprintf '%s begin\\n' \"$n\" >&2\n";
   if (run.write_log) {
     script += fmt::format("echo {} >/dev/kmsg\n",
                           shell_quote(fmt::format("<6>ff-ci: run {}", printable_line(run.title))));
@@ -311,8 +312,9 @@ std::string run_script(const RemoteRun& run, const Command& command) {
   if (run.write_log)
     script += fmt::format("echo {} >/dev/kmsg\n", shell_quote("<6>" + end_of_log(run.mark)));
   script +=
+      "printf '%s end\\n' \"$n\" >&2\n"
       "printf '%s end\\n%s\\nleft %s\\ntrouble %s\\n%s done\\n' \"$n\" \"$r\" \"$left\" "
-      "\"$trouble\" \"$n\"\n";
+      "\"$trouble\" \"$n\"\n)\n";
   return script;
 }
 
@@ -321,7 +323,9 @@ std::string sweep_script(const std::string& nonce, const std::string& mark) {
   script += processes;
   script += assignment("n", nonce);
   script += fmt::format("sweep '' {} && left=\n", shell_quote(mark + "."));
-  script += "printf '%s begin\\n%s end\\nleft %s\\n%s done\\n' \"$n\" \"$n\" \"$left\" \"$n\"\n";
+  script +=
+      "printf '%s begin\\n%s end\\n' \"$n\" \"$n\" >&2\n"
+      "printf '%s begin\\n%s end\\nleft %s\\n%s done\\n' \"$n\" \"$n\" \"$left\" \"$n\"\n";
   return script;
 }
 
@@ -357,46 +361,55 @@ std::string trace_script(const std::string& mark, const std::string& program) {
                      shell_quote(mark + "."), shell_quote(program));
 }
 
-RemoteRunOutput::RemoteRunOutput(const std::string& nonce)
-    : begin_(nonce + " begin\n"), finish_(nonce + " end\n"), done_(nonce + " done") {}
+BetweenNonces::BetweenNonces(const std::string& nonce)
+    : begin_(nonce + " begin\n"), end_(nonce + " end\n") {}
 
-void RemoteRunOutput::feed(std::string_view bytes, std::string& output) {
+void BetweenNonces::feed(std::string_view bytes, std::string& output) {
   held_ += bytes;
   if (!begun_) {
     const size_t at = held_.find(begin_);
     if (at == std::string::npos) {
-      if (held_.size() > longest_answer) held_.erase(0, held_.size() - begin_.size());
+      if (held_.size() > begin_.size()) held_.erase(0, held_.size() - begin_.size());
       return;
     }
     held_.erase(0, at + begin_.size());
     begun_ = true;
   }
-  if (!finished_) {
-    const size_t at = held_.find(finish_);
+  if (!ended_) {
+    const size_t at = held_.find(end_);
     if (at == std::string::npos) {
-      // What may be the beginning of the last words stays.
-      size_t keep = std::min(held_.size(), finish_.size() - 1);
-      while (!finish_.starts_with(std::string_view(held_).substr(held_.size() - keep)))
+      // What may be the beginning of the end stays.
+      size_t keep = std::min(held_.size(), end_.size() - 1);
+      while (!end_.starts_with(std::string_view(held_).substr(held_.size() - keep)))
         --keep;
       output.append(held_, 0, held_.size() - keep);
       held_.erase(0, held_.size() - keep);
       return;
     }
     output.append(held_, 0, at);
-    held_.erase(0, at + finish_.size());
-    finished_ = true;
+    held_.erase(0, at + end_.size());
+    ended_ = true;
   }
   if (held_.size() > longest_trailer) held_.erase(0, held_.size() - longest_trailer);
-  if (!complete_ && held_.find(done_) != std::string::npos) read_trailer();
+}
+
+RemoteRunOutput::RemoteRunOutput(const std::string& nonce)
+    : standard_output_(nonce), standard_error_(nonce), done_(nonce + " done") {}
+
+void RemoteRunOutput::feed(Stream stream, std::string_view bytes, std::string& output) {
+  if (stream == Stream::standard_error) return standard_error_.feed(bytes, output);
+  standard_output_.feed(bytes, output);
+  if (!told_ && standard_output_.has_ended() &&
+      standard_output_.behind().find(done_) != std::string::npos)
+    read_trailer();
 }
 
 void RemoteRunOutput::read_trailer() {
-  complete_ = true;
-  for (const std::string_view line : split(held_, '\n')) {
+  told_ = true;
+  for (const std::string_view line : split(standard_output_.behind(), '\n')) {
     if (line.starts_with(done_)) break;
     read_line(line);
   }
-  held_.clear();
 }
 
 // "command 0 12345.60 12346.71": name, exit status, from when, to when.

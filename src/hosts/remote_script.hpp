@@ -63,7 +63,7 @@ class RemoteAnswers {
 
 enum class RemotePrivacy { namespaces, session };
 
-// Runs a command and says how it went.
+// Runs a command and says how it went. A shell that has run one can be given the next.
 struct RemoteRun {
   std::string nonce;
   std::string mark;
@@ -94,16 +94,33 @@ struct RemoteRun {
 // bpftrace with this program until it gets SIGINT.
 [[nodiscard]] std::string trace_script(const std::string& mark, const std::string& program);
 
-// Reads the standard output of a run: passes on what the command wrote, and keeps how it ended.
+// Passes on what stands between the nonce's "begin" and its "end", and keeps what is behind.
+class BetweenNonces {
+ public:
+  explicit BetweenNonces(const std::string& nonce);
+  void feed(std::string_view bytes, std::string& output);
+  [[nodiscard]] bool has_begun() const { return begun_; }
+  [[nodiscard]] bool has_ended() const { return ended_; }
+  [[nodiscard]] const std::string& behind() const { return held_; }
+
+ private:
+  std::string begin_, end_;
+  std::string held_;  // what may be the beginning of one of them, and then what is behind
+  bool begun_ = false, ended_ = false;
+};
+
+// Reads both streams of a run: passes on what the command wrote, and keeps how it ended.
 class RemoteRunOutput {
  public:
   explicit RemoteRunOutput(const std::string& nonce);
 
-  // Appends to `output` what the command itself wrote.
-  void feed(std::string_view bytes, std::string& output);
-  [[nodiscard]] bool has_begun() const { return begun_; }
-  // All was said: nothing of the command is left, unless `left` says what is.
-  [[nodiscard]] bool is_complete() const { return complete_; }
+  // Appends to `output` what the command itself wrote to this stream.
+  void feed(Stream stream, std::string_view bytes, std::string& output);
+  [[nodiscard]] bool has_begun() const { return standard_output_.has_begun(); }
+  // The shell has said its last word on standard output.
+  [[nodiscard]] bool is_told() const { return told_; }
+  // All was said, on both: nothing of the command is left, unless `left` says what is.
+  [[nodiscard]] bool is_complete() const { return told_ && standard_error_.has_ended(); }
   [[nodiscard]] const CommandEnd& end() const { return end_; }
   [[nodiscard]] const std::string& left() const { return left_; }
   // What went wrong beside the command: "no TMPDIR: No space left on device".
@@ -115,9 +132,9 @@ class RemoteRunOutput {
   void read_trailer();
   void read_line(std::string_view line);
 
-  std::string begin_, finish_, done_;  // what the shell writes before, behind, and as the last
-  std::string held_;                   // what may be the beginning of one of them
-  bool begun_ = false, finished_ = false, complete_ = false, forged_ = false;
+  BetweenNonces standard_output_, standard_error_;
+  std::string done_;  // the last that the shell says
+  bool told_ = false, forged_ = false;
   CommandEnd end_;
   std::string left_, trouble_;
   std::optional<Duration> took_;

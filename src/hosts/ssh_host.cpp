@@ -9,6 +9,7 @@
 #include "base/text.hpp"
 #include "hosts/control_shell.hpp"
 #include "hosts/deadline.hpp"
+#include "hosts/remote_shell.hpp"
 #include "hosts/ssh_kernel_log.hpp"
 #include "hosts/ssh_run.hpp"
 #include "hosts/ssh_session.hpp"
@@ -96,8 +97,8 @@ class SshHost final : public Host {
                                       const std::optional<std::string>& unusable) {
       on_command_end(number, end, unusable);
     };
-    running.run =
-        std::make_unique<SshRun>(link(), command, std::move(options), std::move(callbacks));
+    running.run = std::make_unique<SshRun>(link(), nullptr, command, std::move(options),
+                                           std::move(callbacks));
   }
 
   void stop_command(std::uint64_t number, Urgency urgency) override {
@@ -117,6 +118,7 @@ class SshHost final : public Host {
  private:
   struct Running {
     CommandObserver* observer = nullptr;
+    int slot = 0;
     std::string mark;
     std::unique_ptr<SshRun> run;
   };
@@ -231,6 +233,7 @@ class SshHost final : public Host {
                       const std::optional<std::string>& unusable) {
     auto running = running_.extract(number);
     if (running.empty()) return;
+    idle_shells_[running.mapped().slot] = running.mapped().run->take_shell();
     // The run is on the stack: it goes with the next turn of the loop.
     asio::post(loop_, [gone = std::shared_ptr<SshRun>(std::move(running.mapped().run))] {});
     running.mapped().observer->on_end(end, unusable);
@@ -263,7 +266,8 @@ class SshHost final : public Host {
       scopes_[suite].ended = true;
       on_end(end);
     };
-    scope.run = std::make_unique<SshRun>(link(), command, std::move(options), std::move(callbacks));
+    scope.run = std::make_unique<SshRun>(link(), nullptr, command, std::move(options),
+                                         std::move(callbacks));
   }
 
   static std::optional<std::string> failure_of(const CommandEnd& end) {
@@ -308,7 +312,8 @@ class SshHost final : public Host {
     asio::post(loop_, [kept = std::shared_ptr<SshRun>(std::move(scope.kept)),
                        run = std::shared_ptr<SshRun>(std::move(scope.run))] {});
     scope.ended = false;
-    scope.run = std::make_unique<SshRun>(link(), nothing, std::move(options), std::move(callbacks));
+    scope.run = std::make_unique<SshRun>(link(), nullptr, nothing, std::move(options),
+                                         std::move(callbacks));
   }
 
   template <class Tell>
@@ -355,6 +360,7 @@ class SshHost final : public Host {
     next_probe_.cancel();
     patience_.cancel();
     running_.clear();
+    idle_shells_.clear();
     scopes_.clear();
     asio::post(loop_, [log = std::shared_ptr<SshKernelLog>(std::move(log_)),
                        control = std::shared_ptr<ControlShell>(std::move(control_)),
@@ -379,6 +385,7 @@ class SshHost final : public Host {
   RemotePrivacy privacy_ = RemotePrivacy::session;
   std::uint64_t runs_started_ = 0;
   std::map<std::uint64_t, Running> running_;
+  std::map<int, std::unique_ptr<RemoteShell>> idle_shells_;  // by slot
   std::map<size_t, Scope> scopes_;
 
   Deadline next_probe_, patience_;

@@ -22,17 +22,19 @@ constexpr Duration tracer_end_limit = seconds(10);
 // The kernel's log comes over another channel, and mostly before the end does.
 constexpr Duration log_limit = seconds(2);
 constexpr Duration files_silence_limit = seconds(60);
-// Of streams that stay open behind the last word of a command's shell.
+// Of what is still to come behind the last word of a command's shell.
 constexpr Duration streams_limit = seconds(5);
 
 }  // namespace
 
-SshRun::SshRun(const SshLink& link, Command command, SshRunOptions options, Callbacks callbacks)
+SshRun::SshRun(const SshLink& link, std::unique_ptr<RemoteShell> shell, Command command,
+               SshRunOptions options, Callbacks callbacks)
     : link_(link),
       command_(std::move(command)),
       options_(std::move(options)),
       callbacks_(std::move(callbacks)),
       output_(options_.remote.nonce),
+      shell_(std::move(shell)),
       phase_deadline_(link.loop),
       stage_deadline_(link.loop),
       signal_deadline_(link.loop) {
@@ -46,8 +48,14 @@ SshRun::SshRun(const SshLink& link, Command command, SshRunOptions options, Call
 }
 
 SshRun::~SshRun() {
-  for (const SshChannelId channel : {channel_, tracer_, files_, sweeper_})
+  for (const SshChannelId channel : {tracer_, files_, sweeper_})
     link_.session.close(channel);
+}
+
+std::unique_ptr<RemoteShell> SshRun::take_shell() {
+  const bool fit = shell_ && shell_->is_open() && output_.is_complete() && !unusable_;
+  if (shell_) shell_->listen({});
+  return fit ? std::move(shell_) : nullptr;
 }
 
 // The command begins when the tracer says that it is attached, which is the first that it says.
@@ -85,27 +93,28 @@ void SshRun::start_command() {
   callbacks.on_end = [this](const std::optional<std::string>& refused) {
     on_command_streams_end(refused);
   };
-  channel_ = link_.session.open(std::string(remote_shell), std::move(callbacks));
-  link_.session.write(channel_, run_script(options_.remote, command_), true);
+  if (!shell_ || !shell_->is_open()) shell_ = std::make_unique<RemoteShell>(link_.session);
+  shell_->listen(std::move(callbacks));
+  shell_->say(run_script(options_.remote, command_));
 }
 
 void SshRun::on_command_output(Stream stream, std::string_view bytes) {
-  if (stream == Stream::standard_error) return callbacks_.on_output(stream, bytes);
-  const bool had_begun = output_.has_begun(), was_complete = output_.is_complete();
+  const bool had_begun = output_.has_begun(), was_told = output_.is_told();
   buffer_.clear();
-  output_.feed(bytes, buffer_);
+  output_.feed(stream, bytes, buffer_);
   if (!had_begun && output_.has_begun()) began_ = std::chrono::steady_clock::now();
   if (!buffer_.empty()) callbacks_.on_output(stream, buffer_);
-  if (was_complete || !output_.is_complete()) return;
-  completed_ = std::chrono::steady_clock::now();
-  if (options_.remote.keep) return finish_command();  // its streams stay open, and are read on
-  phase_deadline_.set(streams_limit, [this] { finish_command(); });
+  if (phase_ != Phase::running) return;
+  if (!was_told && output_.is_told()) {
+    completed_ = std::chrono::steady_clock::now();
+    phase_deadline_.set(streams_limit, [this] { finish_command(); });
+  }
+  if (output_.is_complete()) finish_command();
 }
 
 void SshRun::on_command_streams_end(const std::optional<std::string>& refused) {
-  channel_ = 0;
   if (phase_ != Phase::running) return;
-  if (output_.is_complete()) return finish_command();
+  if (output_.is_told()) return finish_command();
   if (refused) {
     say(*refused);
     return finish_command();
@@ -125,7 +134,7 @@ void SshRun::sweep() {
   SshSession::ChannelCallbacks callbacks;
   callbacks.on_output = [this](Stream stream, std::string_view bytes) {
     std::string none;
-    if (stream == Stream::standard_output) swept_->feed(bytes, none);
+    swept_->feed(stream, bytes, none);
   };
   callbacks.on_end = [this](const std::optional<std::string>& refused) {
     sweeper_ = 0;
@@ -156,13 +165,9 @@ void SshRun::finish_command() {
   if (!output_.trouble().empty()) say(output_.trouble());
   if (!output_.left().empty()) unusable_ = "processes that can't be killed: " + output_.left();
   const bool alone = command_.setup.empty() && command_.teardown.empty();
-  if (output_.is_complete()) {
+  if (output_.is_told()) {
     const auto measured = std::chrono::duration_cast<Duration>(completed_ - began_);
     end_.duration = alone ? measured : output_.took().value_or(measured);
-  }
-  if (!options_.remote.keep) {
-    link_.session.close(channel_);
-    channel_ = 0;
   }
   end_tracer();
 }
@@ -180,7 +185,7 @@ void SshRun::end_tracer() {
 
 void SshRun::await_log() {
   phase_ = Phase::log;
-  if (!options_.await_log || !output_.is_complete()) return fetch_files();
+  if (!options_.await_log || !output_.is_told()) return fetch_files();
   phase_deadline_.set(log_limit, [this] { fetch_files(); });
 }
 
@@ -241,7 +246,7 @@ void SshRun::stop(Urgency urgency) {
     stage_ = std::max(stage_, wanted);
     return start_command();
   }
-  if (phase_ == Phase::running && wanted > stage_ && !output_.is_complete()) enter_stage(wanted);
+  if (phase_ == Phase::running && wanted > stage_ && !output_.is_told()) enter_stage(wanted);
 }
 
 void SshRun::enter_stage(StopStage stage) {

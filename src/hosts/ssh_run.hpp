@@ -10,6 +10,7 @@
 #include "hosts/control_shell.hpp"
 #include "hosts/deadline.hpp"
 #include "hosts/remote_script.hpp"
+#include "hosts/remote_shell.hpp"
 #include "hosts/ssh_session.hpp"
 
 namespace ffci {
@@ -37,8 +38,13 @@ class SshRun {
     std::function<void(const CommandEnd&, const std::optional<std::string>& unusable)> on_end;
   };
 
-  SshRun(const SshLink& link, Command command, SshRunOptions options, Callbacks callbacks);
+  // `shell`: one that an earlier run has left; none: a new one.
+  SshRun(const SshLink& link, std::unique_ptr<RemoteShell> shell, Command command,
+         SshRunOptions options, Callbacks callbacks);
   ~SshRun();
+
+  // The shell for the next run, after the end; none when it is not fit for that.
+  [[nodiscard]] std::unique_ptr<RemoteShell> take_shell();
 
   void stop(Urgency urgency);
   // The kernel's log has come to the last line of this run.
@@ -73,11 +79,12 @@ class SshRun {
   RemoteRunOutput output_;
   std::optional<RemoteRunOutput> swept_;
   std::chrono::steady_clock::time_point began_{}, completed_{};
-  SshChannelId channel_ = 0, tracer_ = 0, files_ = 0, sweeper_ = 0;
+  SshChannelId tracer_ = 0, files_ = 0, sweeper_ = 0;
   bool tracer_runs_ = false;
   std::string buffer_;
   std::optional<std::string> unusable_;
   CommandEnd end_;
+  std::unique_ptr<RemoteShell> shell_;
   Deadline phase_deadline_, stage_deadline_, signal_deadline_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -195,7 +195,10 @@ struct SshSession::State : std::enable_shared_from_this<State> {
       return -EAGAIN;
     }
     if (state.phase == Phase::handshake && state.received > most_before_host_key) return 0;
+    // Each of the channels asks; what has come meanwhile wakes us again.
+    if (state.socket_is_empty) return -EAGAIN;
     const ssize_t got = ::recv(from, buffer, size, flags);
+    state.socket_is_empty = got < 0 && errno == EAGAIN;
     if (got < 0) return -errno;
     // sshd waits with its next packet until this one is acknowledged (Nagle's algorithm), which the
     // kernel would put off for 40 ms. It forgets this each time.
@@ -431,12 +434,17 @@ struct SshSession::State : std::enable_shared_from_this<State> {
     const auto self = shared_from_this();
     int reads = reads_per_turn;
     received_this_turn = 0;
+    socket_is_empty = false;
+    size_t received_before = 0;
     do {
       serve_again = false;
+      received_before = received;
       if (phase == Phase::handshake) continue_handshake();
       if (phase == Phase::asking_methods) ask_methods();
       if (phase == Phase::authenticating) continue_authentication();
       if (phase == Phase::up) serve_channels(reads);
+      // Any call may have taken from the network what another one waits for.
+      serve_again |= received != received_before;
     } while (serve_again && phase != Phase::over && reads > 0 &&
              received_this_turn < received_per_turn);
     serving = false;
@@ -744,6 +752,7 @@ struct SshSession::State : std::enable_shared_from_this<State> {
   SshChannelId opening = 0;
   std::optional<Call> stuck;
   size_t received = 0, received_this_turn = 0;  // bytes
+  bool socket_is_empty = false;                 // as far as this turn knows
   bool serving = false, serve_again = false, serve_posted = false;
   bool waiting_to_read = false, waiting_to_write = false;
 };
