@@ -66,7 +66,9 @@ Result<JobHosts> make_hosts(boost::asio::io_context& loop, const JobSpec& spec) 
     const int processors = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
     const int slots = spec.local ? spec.local->slots : processors;
     hosts.plans.push_back({"local", slots});
-    hosts.hosts.push_back(make_local_host(loop, {slots, spec.run.kill_after}));
+    hosts.hosts.push_back(
+        make_local_host(loop, {slots, spec.run.kill_after, spec.run.kernel_log.watch,
+                               spec.run.bpftrace, archive_limit(spec.run.files_limit)}));
     commands += slots;
   }
   if (spec.ssh) {

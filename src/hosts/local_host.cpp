@@ -12,6 +12,10 @@
 #include <map>
 #include <set>
 
+#include "base/file.hpp"
+#include "base/text.hpp"
+#include "hosts/local_companions.hpp"
+#include "hosts/local_kernel_log.hpp"
 #include "hosts/orphans.hpp"
 #include "hosts/supervised_process.hpp"
 #include "hosts/temporary_directories.hpp"
@@ -105,11 +109,24 @@ class LocalHost final : public Host {
 
   void run(std::uint64_t number, int slot, size_t suite, const Command& command,
            CommandObserver& observer) override {
-    running_.emplace(number, Running(loop_));
-    start_command({number, slot, suite, command, &observer}, most_start_attempts);
+    LocalCompanions::Options options{options_.tracer, options_.archive_limit,
+                                     supervised_options(slot)};
+    auto& with = companions_[number] = std::make_unique<LocalCompanions>(
+        loop_, command, std::move(options), observer, [this, number] {
+          // It is on the stack: it goes with the next turn of the loop.
+          asio::post(loop_, [gone = std::make_shared<decltype(companions_)::node_type>(
+                                 companions_.extract(number))] {});
+          if (stopping_) be_down_when_idle();
+        });
+    with->begin([this, order = Assignment{number, slot, suite, command, with.get()}] {
+      running_.emplace(order.number, Running(loop_));
+      start_command(order, most_start_attempts);
+    });
   }
 
   void stop_command(std::uint64_t number, Urgency urgency) override {
+    if (const auto with = companions_.find(number); with != companions_.end())
+      with->second->stop(urgency);
     const auto found = running_.find(number);
     if (found == running_.end()) return;
     found->second.told_to_stop = true;
@@ -119,7 +136,10 @@ class LocalHost final : public Host {
 
   void stop(Urgency urgency) override {
     stopping_ = true;
-    for (auto& [number, running] : running_)
+    std::vector<std::uint64_t> numbers;
+    for (const auto& [number, with] : companions_)
+      numbers.push_back(number);
+    for (const std::uint64_t number : numbers)
       stop_command(number, urgency);
     for (auto& [suite, scope] : scopes_) {
       if (scope.process) scope.process->stop(urgency);
@@ -254,12 +274,32 @@ class LocalHost final : public Host {
   void be_ready(Isolation isolation, std::string description) {
     isolation_ = isolation;
     if (isolation == Isolation::subreaper) adopt_orphans();
+    watch_log(description);
     HostReady facts{"local", "local", options_.slots, {}, {}, std::move(description)};
+    if (const auto boot = read_file("/proc/sys/kernel/random/boot_id", 100))
+      facts.boot_id = trim(*boot);
     utsname system{};
     if (::uname(&system) == 0) facts.kernel = system.release, facts.arch = system.machine;
     asio::post(loop_, [this, facts] {
       if (!stopping_) observer_->on_up(facts);
     });
+  }
+
+  void watch_log(std::string& description) {
+    if (!options_.watch_log) return;
+    auto opened = LocalKernelLog::open(loop_, [this](Stream stream, const std::string& line) {
+      observer_->on_log(line);
+      std::vector<CommandObserver*> observers;
+      for (const auto& [number, with] : companions_)
+        observers.push_back(with.get());
+      for (CommandObserver* observer : observers)
+        observer->on_output(stream, line);
+    });
+    if (opened) {
+      log_ = std::move(*opened);
+    } else {
+      description += fmt::format("; kernel log not readable ({})", opened.error().message);
+    }
   }
 
   SupervisedOptions supervised_options(int slot) {
@@ -301,8 +341,8 @@ class LocalHost final : public Host {
       if (!unkillable && !running.mapped().directory.empty())
         temporary_.remove(running.mapped().directory);
     }
+    if (log_) log_->catch_up();
     order.observer->on_end(end, unkillable);
-    if (stopping_) be_down_when_idle();
   }
 
   void on_scope_end(size_t suite, const CommandEnd& end,
@@ -331,7 +371,8 @@ class LocalHost final : public Host {
     for (const auto& [suite, scope] : scopes_) {
       if (scope.process) return;
     }
-    if (!running_.empty() || std::exchange(down_, true)) return;
+    if (!companions_.empty() || std::exchange(down_, true)) return;
+    log_.reset();
     observer_->on_down();
   }
 
@@ -341,6 +382,8 @@ class LocalHost final : public Host {
   HostObserver* observer_ = nullptr;
   Isolation isolation_ = Isolation::subreaper;
   std::unique_ptr<SupervisedProcess> probe_;
+  std::unique_ptr<LocalKernelLog> log_;
+  std::map<std::uint64_t, std::unique_ptr<LocalCompanions>> companions_;
   std::map<std::uint64_t, Running> running_;
   std::map<size_t, Scope> scopes_;
   unsigned long started_ = 0;

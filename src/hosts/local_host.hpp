@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "hosts/host.hpp"
 #include "model/job_spec.hpp"
@@ -18,6 +19,9 @@ namespace ffci {
 struct LocalHostOptions {
   int slots = 1;
   Duration kill_after{};
+  bool watch_log = true;
+  std::string tracer;               // a program for bpftrace; empty: none
+  std::uint64_t archive_limit = 0;  // bytes of the tar of a command's files
 };
 
 // How long a teardown may take before it is killed.

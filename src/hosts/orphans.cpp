@@ -106,6 +106,10 @@ void remember_own_child(pid_t pid) {
   own_children().insert(pid);
 }
 
+void forget_own_child(pid_t pid) {
+  own_children().erase(pid);
+}
+
 void kill_own_child(boost::asio::io_context& loop, pid_t pid) {
   ::kill(-pid, SIGKILL);
   std::make_shared<Wait>(loop, pid)->look();

@@ -18,6 +18,7 @@ void adopt_orphans();
 
 // A child that is no orphan, however long it lives.
 void remember_own_child(pid_t pid);
+void forget_own_child(pid_t pid);
 // Kills its process group, and forgets it as soon as it is gone.
 void kill_own_child(boost::asio::io_context& loop, pid_t pid);
 

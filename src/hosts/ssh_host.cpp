@@ -97,8 +97,9 @@ class SshHost final : public Host {
                                       const std::optional<std::string>& unusable) {
       on_command_end(number, end, unusable);
     };
-    running.run = std::make_unique<SshRun>(link(), nullptr, command, std::move(options),
-                                           std::move(callbacks));
+    running.slot = slot;
+    running.run = std::make_unique<SshRun>(link(), std::move(idle_shells_[slot]), command,
+                                           std::move(options), std::move(callbacks));
   }
 
   void stop_command(std::uint64_t number, Urgency urgency) override {
@@ -108,8 +109,11 @@ class SshHost final : public Host {
 
   void stop(Urgency urgency) override {
     stopping_ = true;
-    for (auto& [number, running] : running_)
-      running.run->stop(urgency);
+    std::vector<std::uint64_t> numbers;
+    for (const auto& [number, running] : running_)
+      numbers.push_back(number);
+    for (const std::uint64_t number : numbers)
+      stop_command(number, urgency);
     for (auto& [suite, scope] : scopes_)
       stop_scope(suite, urgency);
     asio::post(loop_, [this] { go_down_when_idle(); });
