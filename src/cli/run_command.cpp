@@ -87,7 +87,9 @@ Result<ExitCode> run_command(const JobChoices& choices) {
     return tl::unexpected(pointed.error());
 
   const int log = choices.events == "-" ? STDERR_FILENO : STDOUT_FILENO;
-  ConsoleReport console(console_options(choices.console, log), LogWriter(log));
+  ConsoleOptions shown = console_options(choices.console, log);
+  shown.print_log_ins = job->spec.run.keep_alive;
+  ConsoleReport console(shown, LogWriter(log));
   RunFold fold;
   EventStream events(events_file.get());
   std::vector<EventSink*> sinks{&fold, &console};

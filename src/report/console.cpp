@@ -88,9 +88,15 @@ void ConsoleReport::announce_tests() {
 
 void ConsoleReport::on(const HostReady& fact) {
   slots_[fact.host] = fact.slots;
-  std::string text = fmt::format(
-      "host {} is {}: {}", shown_line(fact.host), ++times_ready_[fact.host] == 1 ? "ready" : "back",
-      counted(static_cast<std::size_t>(std::max(0, fact.slots)), "slot"));
+  const auto [before, is_new] = boots_.try_emplace(fact.host, fact.boot_id);
+  const bool rebooted = before->second != fact.boot_id;
+  before->second = fact.boot_id;
+  std::string text =
+      fmt::format("host {} is {}: {}", shown_line(fact.host),
+                  is_new     ? "ready"
+                  : rebooted ? "back, after a reboot"
+                             : "back",
+                  counted(static_cast<std::size_t>(std::max(0, fact.slots)), "slot"));
   if (!fact.kernel.empty())
     text += fmt::format(", kernel {} {}", shown_line(fact.kernel), shown_line(fact.arch));
   if (!fact.isolation.empty()) text += fmt::format(", isolation: {}", shown_line(fact.isolation));

@@ -69,7 +69,7 @@ class ConsoleReport final : public EventSink {
   std::unordered_map<TestId, TestResult> unfinished_;  // without the output of their attempts
   std::unordered_map<TestId, Running> running_;
   std::unordered_map<std::string, int> slots_;  // of each host that is ready
-  std::unordered_map<std::string, int> times_ready_;
+  std::map<std::string, std::string> boots_;    // of the hosts that were up: their boot id
   // Tests whose attempt went wrong. One whose test finishes at the same time is not retried, so
   // they wait for time to pass.
   std::vector<TestId> undecided_;

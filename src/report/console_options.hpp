@@ -18,6 +18,7 @@ struct ConsoleOptions {
       {};  // for GitHub's ::stop-commands::; random, so that a guest can't guess it
   bool print_failure_list = false;  // "SUITE/TEST" of every bad test on one line, to be pasted
                                     // behind `ff-ci run job.yaml`
+  bool print_log_ins = false;       // how to reach the hosts
   std::size_t print_n_slowest = 0;
   bool print_duration_histogram = false;
 };

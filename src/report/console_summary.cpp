@@ -54,6 +54,7 @@ class Summary {
     add_troubles();
     if (options_.print_failure_list) add_failure_list();
     if (options_.ci == CiSystem::github) add_annotations();
+    if (options_.print_log_ins) add_log_ins();
     add_result();
     return std::move(text_);
   }
@@ -71,6 +72,7 @@ class Summary {
   void add_not_run(const TestList& tests);
   void add_failure_list();
   void add_annotations();
+  void add_log_ins();
   void add_result();
 
   const Run& run_;
@@ -205,6 +207,17 @@ void Summary::add_annotations() {
       text_ += github_error(shown_name(test->id), shown_line(test->reason()));
     }
   }
+}
+
+void Summary::add_log_ins() {
+  std::string hosts;
+  for (const HostRecord& host : run_.hosts()) {
+    if (!host.log_in.empty())
+      hosts += fmt::format("  {}: {}\n", shown_line(host.name), shown_line(host.log_in));
+  }
+  if (hosts.empty()) return;
+  add_title("Hosts that stay up:");
+  text_ += hosts;
 }
 
 void Summary::add_result() {
