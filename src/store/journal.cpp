@@ -16,9 +16,9 @@ namespace {
 
 constexpr std::uint64_t largest_journal = 4ULL << 30;
 
+// A finished test follows from its finished attempts.
 bool should_be_synced(const RunEvent& event) {
   return std::holds_alternative<AttemptFinished>(event.fact) ||
-         std::holds_alternative<TestFinished>(event.fact) ||
          std::holds_alternative<RunFinished>(event.fact);
 }
 
