@@ -354,7 +354,8 @@ class SshHost final : public Host {
   void lose(const SshFailure& failure) {
     if (!session_) return;
     drop_connection();
-    if (std::exchange(down_, down_ || stopping_)) return;
+    if (down_) return observer_->on_down();  // its goodbye is not answered any more
+    down_ = stopping_;
     observer_->on_lost(failure.why, failure.for_good);
   }
 
