@@ -282,6 +282,29 @@ TEST_CASE("nothing a guest says is a command to GitHub's runner") {
   CHECK_FALSE(stopped);
 }
 
+TEST_CASE("a machine that comes back says whether it was booted anew") {
+  HostReady up{"ssh:vm1", "ssh", 1, "6.18.0", "x86_64", "sessions", "boot 1", "ssh root@vm1"};
+  RunBuilder run;
+  run.fact(up).fact(HostLostFact{"ssh:vm1", "connect: Connection refused"}).fact(up);
+  up.boot_id = "boot 2";
+  run.fact(HostLostFact{"ssh:vm1", "no answer within 30.0s"}).fact(up);
+  const std::string log = Log().fed(run);
+  const size_t ready = log.find("host ssh:vm1 is ready:");
+  const size_t back = log.find("host ssh:vm1 is back:");
+  const size_t rebooted = log.find("host ssh:vm1 is back, after a reboot:");
+  CHECK(ready < back);
+  CHECK(back < rebooted);
+  CHECK(rebooted != std::string::npos);
+}
+
+TEST_CASE("with keep-alive the log ends with how to reach the machines") {
+  const RunBuilder run = one_of_everything();
+  ConsoleOptions options;
+  CHECK_FALSE(has(summary_of(run, options), "root@vm1"));
+  options.print_log_ins = true;
+  CHECK(has(summary_of(run, options), "Hosts that stay up:\n  ssh:vm1: ssh -p 2222 root@vm1\n"));
+}
+
 TEST_CASE("ten annotations at most, and titles can't end early") {
   RunBuilder run;
   for (int i = 0; i < 12; ++i)
