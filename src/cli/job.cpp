@@ -43,7 +43,8 @@ Result<std::vector<std::unique_ptr<Suite>>> load_suites(const JobSpec& spec) {
   std::map<std::string, std::string> where;  // each suite's name was given
   const std::string arch = architecture(spec);
   for (const CommandsSuiteSpec& commands : spec.suites) {
-    LoadedSuites loaded = load_commands_suites(commands, arch);
+    LoadedSuites loaded = load_commands_suites(
+        commands, arch, spec.ssh && !spec.local ? RunsOn::others_only : RunsOn::this_machine);
     complaints.insert(complaints.end(), loaded.complaints.begin(), loaded.complaints.end());
     for (std::unique_ptr<Suite>& suite : loaded.suites) {
       const auto [first, added] = where.try_emplace(suite->plan().name, commands.where);

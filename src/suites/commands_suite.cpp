@@ -127,12 +127,13 @@ bool looks_like_json(const std::filesystem::path& path, std::string_view text) {
 
 class Loader {
  public:
-  explicit Loader(std::string_view arch) : arch_(arch) {}
+  Loader(std::string_view arch, RunsOn where) : arch_(arch), where_(where) {}
 
   LoadedSuites load(const CommandsSuiteSpec& spec) {
     std::error_code error;
     const bool directory_exists = std::filesystem::is_directory(spec.directory, error);
-    if (!directory_exists && !spec.directory.empty()) {
+    const bool is_needed = where_ == RunsOn::this_machine || spec.discover;
+    if (is_needed && !directory_exists && !spec.directory.empty()) {
       const bool exists = std::filesystem::exists(spec.directory, error);
       complain(fmt::format("{}: directory '{}' {}", spec.where, spec.directory,
                            exists ? "is not a directory" : "does not exist"));
@@ -219,15 +220,17 @@ class Loader {
   void complain(std::string complaint) { loaded_.complaints.push_back(std::move(complaint)); }
 
   std::string_view arch_;
+  RunsOn where_;
   std::map<std::string, std::string> suites_;  // where each is defined
   LoadedSuites loaded_;
 };
 
 }  // namespace
 
-LoadedSuites load_commands_suites(const CommandsSuiteSpec& spec, std::string_view arch) {
+LoadedSuites load_commands_suites(const CommandsSuiteSpec& spec, std::string_view arch,
+                                  RunsOn where) {
   if (!runs_on(spec.arch, arch)) return {};
-  return Loader(arch).load(spec);
+  return Loader(arch, where).load(spec);
 }
 
 }  // namespace ffci

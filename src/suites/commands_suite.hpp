@@ -21,8 +21,13 @@ struct LoadedSuites {
   std::vector<std::string> complaints;
 };
 
+// Where the suite's tests run: only there must its directory exist, unless tests are to be found in
+// it.
+enum class RunsOn { this_machine, others_only };
+
 // Tests and suites for another architecture than `arch` (uname -m) are left out.
 [[nodiscard]] LoadedSuites load_commands_suites(const CommandsSuiteSpec& spec,
-                                                std::string_view arch);
+                                                std::string_view arch,
+                                                RunsOn where = RunsOn::this_machine);
 
 }  // namespace ffci

@@ -320,6 +320,21 @@ TEST_SUITE("commands suites") {
     CHECK(names(*load(spec, "aarch64")) == Names{"any", "arm"});
   }
 
+  TEST_CASE("a directory that is only on other machines need not be here, unless it is searched") {
+    CommandsSuiteSpec spec;
+    spec.name = "s";
+    spec.where = "job.yaml:4:5";
+    spec.directory = "/nonexistent/tests";
+    CommandTestSpec test;
+    test.name = "t";
+    test.command = "./t";
+    spec.tests = {test};
+    CHECK(load_commands_suites(spec, "x86_64").complaints.size() == 1);
+    CHECK(load_commands_suites(spec, "x86_64", RunsOn::others_only).complaints.empty());
+    spec.discover = "*_test";
+    CHECK(load_commands_suites(spec, "x86_64", RunsOn::others_only).complaints.size() == 1);
+  }
+
   TEST_CASE("a test's timeout wins over its suite's, and without any the run decides") {
     CommandsSuiteSpec spec = suite_spec();
     spec.tests = {test_spec("a"), test_spec("b")};
