@@ -35,7 +35,8 @@ constexpr KeyOption key_options[] = {
      "strict, or accept-new: machines that have no key there yet are added"},
     {"ssh.connect-timeout", "hosts.ssh.connect-timeout", "TIME", "limit of each login"},
     {"ssh.proxy-command", "hosts.ssh.proxy-command", "COMMAND",
-     "shell command whose stdin and stdout are the connection; %h host, %p port, %r user",
+     "shell command whose stdin and stdout are the connection; %h host, %p port, %r user, %% a "
+     "percent sign",
      SpecOverride::Form::text},
     {"ssh.isolation", "hosts.ssh.isolation", "HOW", "of tests there: auto, namespaces or session"},
     {"order", "run.order", "ORDER", "slowest-first, random or listed"},
@@ -52,8 +53,9 @@ constexpr KeyOption key_options[] = {
     {"kill-after", "run.kill-after", "TIME", "from SIGTERM to SIGKILL when a test is stopped"},
     {"heartbeat", "run.heartbeat", "TIME", "between progress lines; 0: none"},
     {"output-limit", "run.output-limit", "SIZE", "kept of each stream of an attempt; 0: all"},
-    {"files-limit", "run.files-limit", "SIZE", "kept of the files of an attempt"},
-    {"probe-interval", "run.probe-interval", "TIME", "how often a host must show that it lives"},
+    {"files-limit", "run.files-limit", "SIZE", "kept of the files of an attempt; 0: none"},
+    {"probe-interval", "run.probe-interval", "TIME",
+     "how often a machine is asked whether it lives, and how long it has to answer"},
     {"bpftrace", "run.bpftrace", "TEXT", "bpftrace program to run beside each test",
      SpecOverride::Form::text},
     {"bpftrace-script", "run.bpftrace-script", "FILE", "the same, from a file"},
@@ -92,7 +94,7 @@ po::options_description spec_options() {
   options.add_options()                                       //
       ("randomize,r", po::bool_switch(), "= --order random")  //
       ("keep-alive", po::bool_switch(),
-       "leave the hosts up after the run, and say how to reach them [run.keep-alive]")  //
+       "leave the hosts up after the run, and say how to log in to them [run.keep-alive]")  //
       ("no-dmesg", po::bool_switch(),
        "do not watch what the kernel logs during a test [run.dmesg]")  //
       ("slowest-first", text("SOURCE"),
