@@ -118,6 +118,7 @@ struct SshSession::State : std::enable_shared_from_this<State> {
                             human_duration(target.connect_timeout)));
     });
     connection = SshConnection::start(loop, target, [this](Result<Fd> connected) {
+      if (phase != Phase::connecting) return;  // it comes too late
       if (!connected) return fail_with(connected.error().message);
       socket.assign(connected->release());
       begin_handshake();
@@ -190,6 +191,7 @@ struct SshSession::State : std::enable_shared_from_this<State> {
   static ssize_t receive(libssh2_socket_t from, void* buffer, size_t size, int flags,
                          void** abstract) {
     State& state = *static_cast<State*>(*abstract);
+    if (state.phase == Phase::over) return 0;  // what is waited for while it is freed never comes
     if (state.received_this_turn >= received_per_turn) {
       state.serve_again = true;
       return -EAGAIN;
