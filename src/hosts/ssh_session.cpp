@@ -597,10 +597,27 @@ struct SshSession::State : std::enable_shared_from_this<State> {
   }
 
   void hang_up(SshChannelId id, Channel& channel) {
+    if (stuck && stuck->channel == id && stuck->kind != Call::Kind::close) return unstick(channel);
     const int result =
         call({Call::Kind::close, id, 0}, [&] { return ::libssh2_channel_free(channel.handle); });
     if (result == LIBSSH2_ERROR_EAGAIN) return;
     channels.erase(id);
+  }
+
+  // Nobody wants the channel any more, but all others wait until this call has sent what it had to.
+  void unstick(Channel& channel) {
+    static std::array<char, 65536> ignored;
+    const Call which = *stuck;
+    call(which, [&]() -> ssize_t {
+      if (which.kind == Call::Kind::read) {
+        return ::libssh2_channel_read_ex(channel.handle, which.stream, ignored.data(),
+                                         ignored.size());
+      }
+      if (which.stream != 0) return ::libssh2_channel_send_eof(channel.handle);
+      const std::string& bytes = channel.unsent.front();
+      return ::libssh2_channel_write_ex(channel.handle, 0, bytes.data() + channel.sent,
+                                        bytes.size() - channel.sent);
+    });
   }
 
   SshChannelId open(std::string command, ChannelCallbacks channel_callbacks) {
@@ -641,11 +658,15 @@ struct SshSession::State : std::enable_shared_from_this<State> {
   auto call(const Call& which, const Do& perform) -> decltype(perform()) {
     using Answer = decltype(perform());
     if (phase == Phase::over || (stuck && *stuck != which)) return Answer{LIBSSH2_ERROR_EAGAIN};
+    const bool was_stuck = stuck.has_value();
     const Answer result = perform();
     stuck.reset();
     if (result == LIBSSH2_ERROR_EAGAIN &&
-        (::libssh2_session_block_directions(session.get()) & LIBSSH2_SESSION_BLOCK_OUTBOUND) != 0)
+        (::libssh2_session_block_directions(session.get()) & LIBSSH2_SESSION_BLOCK_OUTBOUND) != 0) {
       stuck = which;
+    } else if (was_stuck) {
+      serve_again = true;  // what the others are to have may be in memory already
+    }
     return result;
   }
 
@@ -660,7 +681,7 @@ struct SshSession::State : std::enable_shared_from_this<State> {
 
   void wait_for_socket() {
     // Where nothing would read, data would wake us again and again.
-    const bool reads = !waiting_for_agent && (phase != Phase::up || !channels.empty());
+    const bool reads = !stuck && !waiting_for_agent && (phase != Phase::up || !channels.empty());
     if (reads && !std::exchange(waiting_to_read, true)) {
       socket.async_wait(Descriptor::wait_read,
                         [self = shared_from_this()](const boost::system::error_code& error) {
