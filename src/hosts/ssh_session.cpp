@@ -29,6 +29,7 @@ using Descriptor = asio::posix::stream_descriptor;
 
 // A share of the loop's time for one session, in reads of channels and in bytes from the network.
 constexpr int reads_per_turn = 48;
+constexpr int reads_per_stream = 8;  // and then the next one's
 constexpr size_t received_per_turn = 4 << 20;
 
 // What a server may send until it has shown its host key: lines before its banner, and its keys.
@@ -565,14 +566,14 @@ struct SshSession::State : std::enable_shared_from_this<State> {
   void read_from(SshChannelId id, int& reads) {
     static std::array<char, 65536> buffer;
     for (const int stream : {0, SSH_EXTENDED_DATA_STDERR}) {
-      for (;;) {
+      for (int share = reads_per_stream;; --share) {
         const auto found = channels.find(id);
         if (phase == Phase::over || found == channels.end() ||
             found->second.phase != Channel::Phase::running)
           return;
-        if (reads <= 0) {
+        if (share == 0) {
           serve_again = true;
-          return;
+          break;
         }
         const Channel& channel = found->second;
         const ssize_t got = call({Call::Kind::read, id, stream}, [&] {
