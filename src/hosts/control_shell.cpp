@@ -77,6 +77,7 @@ void ControlShell::take(const RemoteAnswer& answer) {
 }
 
 void ControlShell::take_fact(const RemoteAnswer& answer) {
+  if (!pending_.contains(0)) return;  // it has said that it is ready, and once is enough
   const std::string text = printable_line(answer.rest, 300);
   if (answer.word == "kernel") facts_.kernel = text;
   if (answer.word == "arch") facts_.arch = text;
