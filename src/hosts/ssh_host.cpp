@@ -150,6 +150,7 @@ class SshHost final : public Host {
   }
 
   void consider(const MachineFacts& facts) {
+    if (stopping_) return;
     facts_ = facts;
     if (facts.arch != options_.arch) {
       return lose({fmt::format("architecture: it is {}, and the tests are for {} (hosts.ssh.arch)",
@@ -190,6 +191,7 @@ class SshHost final : public Host {
   }
 
   void be_up() {
+    if (stopping_) return;
     HostReady ready{options_.name, "ssh", options_.slots, facts_.kernel, facts_.arch, isolation()};
     ready.boot_id = facts_.boot_id;
     ready.log_in = log_in_command(options_);
