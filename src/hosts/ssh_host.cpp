@@ -51,6 +51,7 @@ class SshHost final : public Host {
   }
 
   void set_up(size_t suite, const Command& command, ScopeObserver& observer) override {
+    if (!session_) return;
     Scope& scope = scopes_[suite];
     scope = Scope{};
     scope.observer = &observer;
@@ -65,6 +66,7 @@ class SshHost final : public Host {
   }
 
   void tear_down(size_t suite) override {
+    if (!session_) return;
     Scope& scope = scopes_[suite];
     run_in_scope(suite, scope.teardown, next_mark(),
                  [this, suite](const CommandEnd& end) { on_teardown_end(suite, end); });
@@ -78,6 +80,7 @@ class SshHost final : public Host {
 
   void run(std::uint64_t number, int slot, size_t /*suite*/, const Command& command,
            CommandObserver& observer) override {
+    if (!session_) return;  // lost, and the engine is about to be told
     Running& running = running_[number];
     running.observer = &observer;
     running.mark = next_mark();
