@@ -27,7 +27,7 @@ inline constexpr std::string_view remote_shell = "exec /bin/sh";
 // connections left, and then answers one order after the other.
 struct RemoteHello {
   std::string nonce;
-  std::string process;  // a nonce of this ff-ci, the same for all its connections
+  std::string process;  // a nonce of this host in this ff-ci, the same for all its connections
   std::string owner;    // of the lock: this ff-ci, in words for others
   std::string token;    // of this connection; begins every mark
   std::string path;     // of the machine; empty: none to check

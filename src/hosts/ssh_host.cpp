@@ -22,12 +22,6 @@ namespace asio = boost::asio;
 constexpr Duration goodbye_limit = std::chrono::seconds(5);
 constexpr Duration log_start_limit = std::chrono::seconds(5);
 
-// The same for all connections of this process: what is locked by an earlier one is ours to take.
-const std::string& process_nonce() {
-  static const std::string nonce = make_nonce();
-  return nonce;
-}
-
 class SshHost final : public Host {
  public:
   SshHost(asio::io_context& loop, SshHostOptions options, SshCredentials& credentials)
@@ -144,7 +138,7 @@ class SshHost final : public Host {
   // Coming up.
 
   void take_control() {
-    RemoteHello hello{make_nonce(), process_nonce(), options_.owner, token_, options_.machine.path};
+    RemoteHello hello{make_nonce(), own_, options_.owner, token_, options_.machine.path};
     ControlShell::Callbacks callbacks;
     callbacks.on_ready = [this](const MachineFacts& facts) { consider(facts); };
     callbacks.on_failed = [this](const SshFailure& failure) { lose(failure); };
@@ -385,6 +379,7 @@ class SshHost final : public Host {
   SshHostOptions options_;
   SshCredentials& credentials_;
   HostObserver* observer_ = nullptr;
+  const std::string own_ = make_nonce();  // what an earlier connection has locked is ours to take
 
   // Of the connection.
   std::string token_;
