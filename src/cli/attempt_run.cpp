@@ -7,8 +7,8 @@ namespace {
 
 constexpr std::size_t most_files = 1000;  // of an attempt: they are one line of the journal
 
-// What the kernel said may be worse than what the test noticed: a crash beats all but the passage
-// of time, anything else only what would otherwise count as good.
+// What the kernel said may be worse than what the test noticed: a crash explains everything, also
+// a timeout; anything else beats only what would otherwise count as good.
 bool kernel_decides(const Outcome& from_kernel, const Outcome& outcome) {
   return std::holds_alternative<Crashed>(from_kernel) || std::holds_alternative<Passed>(outcome) ||
          std::holds_alternative<Skipped>(outcome);
@@ -106,7 +106,9 @@ Attempt AttemptRun::result_of(TestEnded ended) {
   result.teardown_problem = std::move(ended.teardown_problem);
   result.files = setting_.folder;
   result.kept_files = std::move(unpacked_.files);
-  result.files_problem = std::move(unpacked_.problem);
+  if (end_) result.files_problem = end_->files_problem;
+  if (!unpacked_.problem.empty())
+    result.files_problem += (result.files_problem.empty() ? "" : "; ") + unpacked_.problem;
   // The host has measured the command itself, without set-up and teardown.
   result.duration = end_ && end_->command ? end_->duration : ended.at - began_;
   add_kernel_reports(result);

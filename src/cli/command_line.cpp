@@ -34,6 +34,8 @@ constexpr KeyOption key_options[] = {
     {"ssh.host-key", "hosts.ssh.host-key", "POLICY",
      "strict, or accept-new: machines that have no key there yet are added"},
     {"ssh.connect-timeout", "hosts.ssh.connect-timeout", "TIME", "limit of each login"},
+    {"ssh.boot-timeout", "hosts.ssh.boot-timeout", "TIME",
+     "how long a machine that was lost may take to come back"},
     {"ssh.proxy-command", "hosts.ssh.proxy-command", "COMMAND",
      "shell command whose stdin and stdout are the connection; %h host, %p port, %r user, %% a "
      "percent sign",

@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::uint64_t largest_spec = 16ULL << 20;
-constexpr std::uint64_t largest_bpftrace_script = 1ULL << 20;
+constexpr std::uint64_t largest_bpftrace_script = 100ULL << 10;  // it is one argument there
 
 // Of the hosts: this machine's, unless the spec says that of the others.
 std::string architecture(const JobSpec& spec) {
@@ -161,6 +161,7 @@ Result<Job> load_job(const JobChoices& choices) {
   job.plan.retry_failures = run.retry_failures;
   job.plan.max_host_restarts = run.max_host_restarts;
   job.plan.stop_after_failures = run.stop_after_failures;
+  if (job.spec.ssh) job.plan.host_return = job.spec.ssh->boot_timeout;
   return job;
 }
 

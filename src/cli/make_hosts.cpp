@@ -11,6 +11,7 @@
 #include "hosts/local_host.hpp"
 #include "hosts/open_files.hpp"
 #include "hosts/ssh_host.hpp"
+#include "model/machine_name.hpp"
 #include "store/unpack_files.hpp"
 
 namespace ffci {
@@ -43,8 +44,10 @@ Result<void> add_ssh_hosts(boost::asio::io_context& loop, const JobSpec& spec, J
     options.slots = spec.ssh->slots;
     options.connect_timeout = spec.ssh->connect_timeout;
     options.proxy_command = spec.ssh->proxy_command;
+    options.identity = spec.ssh->identity;
     options.isolation = spec.ssh->isolation;
-    options.arch = spec.ssh->arch.empty() ? system.machine : spec.ssh->arch;
+    options.arch =
+        spec.ssh->arch.empty() ? system.machine : std::string(machine_name(spec.ssh->arch));
     options.owner = fmt::format("job {}, process {} on {}", spec.name, ::getpid(), system.nodename);
     options.kill_after = spec.run.kill_after;
     options.probe_interval = spec.run.probe_interval;

@@ -36,6 +36,10 @@ class RunLoop::HostLink final : public HostObserver, public ScopeObserver {
   }
   void on_down() override { run_.tell(input::FinishHost{host_}); }
 
+  void close() {
+    if (const auto closed = log_.close(); !closed) run_.results_unwritable(closed.error());
+  }
+
   void begin_scope(size_t suite) {
     const std::filesystem::path folder =
         run_.options_.run_folder / scope_folder(run_.suites_[suite]->plan().name, name_);
@@ -121,6 +125,8 @@ Result<void> RunLoop::run(RunStarted header) {
   schedule_heartbeat();
   tell(input::Begin{std::move(header)});
   loop_.run();
+  for (const auto& link : links_)
+    link->close();
   if (const auto closed = journal_.close(); !closed && !trouble_) trouble_ = closed.error();
   if (trouble_) return tl::unexpected(*trouble_);
   return {};

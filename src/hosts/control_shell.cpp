@@ -9,7 +9,8 @@
 namespace ffci {
 
 ControlShell::ControlShell(boost::asio::io_context& loop, SshSession& session,
-                           const RemoteHello& hello, Duration answer_within, Callbacks callbacks)
+                           const RemoteHello& hello, Duration hello_within, Duration answer_within,
+                           Callbacks callbacks)
     : session_(session),
       answer_within_(answer_within),
       callbacks_(std::move(callbacks)),
@@ -36,7 +37,7 @@ ControlShell::ControlShell(boost::asio::io_context& loop, SshSession& session,
   };
   channel_ = session.open(std::string(remote_shell), std::move(channel));
   session.write(channel_, hello_script(hello));
-  pending_[0] = {{}, std::chrono::steady_clock::now() + answer_within};
+  pending_[0] = {{}, std::chrono::steady_clock::now() + hello_within};
   await_answer();
 }
 
@@ -102,7 +103,9 @@ void ControlShell::await_answer() {
   deadline_.cancel();
   if (pending_.empty()) return;
   deadline_.set_at(pending_.begin()->second.until, [this] {
-    fail_with(fmt::format("no answer within {}", human_duration(answer_within_)));
+    fail_with(pending_.contains(0)
+                  ? "shell: no answer to the first words"
+                  : fmt::format("no answer within {}", human_duration(answer_within_)));
   });
 }
 

@@ -30,9 +30,9 @@ class ControlShell {
     std::function<void(const SshFailure&)> on_failed;  // the last one
   };
 
-  // `answer_within` is for each order, and for the hello.
+  // How long it may take to say hello, and to answer each order.
   ControlShell(boost::asio::io_context& loop, SshSession& session, const RemoteHello& hello,
-               Duration answer_within, Callbacks callbacks);
+               Duration hello_within, Duration answer_within, Callbacks callbacks);
   ~ControlShell();
 
   using OnAnswer = std::function<void(const std::string& words)>;

@@ -77,9 +77,12 @@ void LocalCompanions::fetch_files() {
   files_ = start_process(
       files_script(command_.directory, command_.files, options_.archive_limit), Stream::archive,
       [] {}, [this] { finish(); });
-  if (!files_) return finish();
+  if (!files_) {
+    end_.files_problem = "tar could not be started";
+    return finish();
+  }
   deadline_.set(files_limit, [this] {
-    observer_.on_output(Stream::standard_error, "ff-ci: its files took too long\n");
+    end_.files_problem = fmt::format("they took longer than {}", human_duration(files_limit));
     files_->stop(Urgency::at_once);
   });
 }
@@ -111,7 +114,7 @@ std::unique_ptr<SupervisedProcess> LocalCompanions::start_process(
   };
   auto started = SupervisedProcess::start(loop_, command, options_.process, std::move(callbacks));
   if (!started) {
-    observer_.on_output(Stream::standard_error,
+    observer_.on_output(output == Stream::trace ? Stream::trace : Stream::standard_error,
                         fmt::format("ff-ci: {}\n", started.error().message));
     return nullptr;
   }

@@ -190,10 +190,10 @@ class LocalHost final : public Host {
     callbacks.on_end = [this, order](const CommandEnd& end,
                                      const std::optional<std::string>& unkillable,
                                      const std::optional<std::string>& trouble) {
-      if (trouble)
-        order.observer->on_output(Stream::standard_error, fmt::format("ff-ci: {}\n", *trouble));
-      with_orphans_killed(unkillable, [this, order, end](const std::optional<std::string>& left) {
-        on_command_end(order, end, left);
+      CommandEnd told = end;
+      told.trouble = trouble.value_or("");
+      with_orphans_killed(unkillable, [this, order, told](const std::optional<std::string>& left) {
+        on_command_end(order, told, left);
       });
     };
     auto started = start_process(order.command, options, std::move(callbacks), running.directory);
@@ -215,8 +215,9 @@ class LocalHost final : public Host {
 
   void post_failed_start(const Assignment& order, const std::string& why) {
     asio::post(loop_, [this, order, why] {
-      order.observer->on_output(Stream::standard_error, fmt::format("ff-ci: {}\n", why));
-      on_command_end(order, {}, {});
+      CommandEnd end;
+      end.trouble = why;
+      on_command_end(order, end, {});
     });
   }
 

@@ -59,7 +59,7 @@ LC_ALL=C
 export LC_ALL
 say() { printf '%s %s\n' "$n" "$*"; }
 give_up() { say 0 trouble "$*"; exit; }
-for program in flock grep id mkdir rm setsid sleep uname; do
+for program in flock grep id mkdir rm setsid sleep timeout uname; do
   command -v $program >/dev/null || give_up "there is no $program"
 done
 u=$(id -u)
@@ -106,6 +106,7 @@ fi
 probe() { say "$1" alive; }
 # number, mark, signal, whether to signal the watching process too
 order_signal() {
+  read -r at _ </proc/uptime
   all=$(marked "$2.")
   first=$(pids $(grep -lsF -- "FFCI_FIRST=$2." $all /dev/null))
   all=$(pids $all)
@@ -135,7 +136,7 @@ order_signal() {
     kill -s "$3" "$p"
     [ "$3" != TERM ] || kill -s CONT "$p"
   done
-  say "$1" signalled $all
+  say "$1" signalled "$at" $all
 } 2>/dev/null
 goodbye() {
   sweep "" "$token."
@@ -154,7 +155,11 @@ say 0 ready
 constexpr std::string_view first_process = R"sh(exec 5>&2 2>/dev/null
 trap : TERM HUP INT QUIT
 unset FFCI_FIRST
-d=$1
+[ -z "$5" ] || echo "$5" >/proc/sys/kernel/ns_last_pid
+if [ -n "$1" ] && ! cd -- "$1"; then
+  echo "trouble cannot enter the directory $1 there" >&3
+  exit
+fi
 step() {
   read -r b _ </proc/uptime
   (
@@ -162,9 +167,7 @@ step() {
     read -r p _ </proc/self/stat
     echo "pid $p" >&3
     exec 2>&5 3>&- 5>&-
-    if [ -n "$d" ]; then
-      cd -- "$d" 2>/dev/null || { echo "ff-ci: cannot enter the test's directory: $d" >&2; exit 126; }
-    fi
+    [ "$1" != teardown ] || exec setsid timeout -s KILL "$limit" /bin/sh -c "$2"
     exec setsid /bin/sh -c "$2"
   )
   s=$?
@@ -172,6 +175,7 @@ step() {
   echo "$1 $s $b $e" >&3
   return $s
 }
+limit=$6
 ok=0
 [ -z "$2" ] || step setup "$2" || ok=1
 [ $ok != 0 ] || [ -z "$3" ] || step command "$3"
@@ -248,6 +252,11 @@ std::string signal_order(std::uint64_t number, const std::string& mark, std::str
                      first == AlsoFirst::yes ? "yes" : "no");
 }
 
+RemoteSignalled read_signalled(const std::string& answer) {
+  const std::vector<std::string_view> words = split(trim(answer), ' ');
+  return {uptime(words[0]), words.size() - 1};
+}
+
 std::string goodbye_order(std::uint64_t number) {
   return fmt::format("goodbye {}\n", number);
 }
@@ -281,6 +290,8 @@ std::string run_script(const RemoteRun& run, const Command& command) {
   script += assignment("n", run.nonce) + assignment("m", run.mark) + assignment("d", run.directory);
   script += assignment("setup", command.setup) + assignment("command", command.command) +
             assignment("teardown", command.teardown) + assignment("first", first_process);
+  script += fmt::format("limit={}\nfirst_pid={}\n", to_seconds(run.teardown_limit),
+                        run.first_pid > 0 ? std::to_string(run.first_pid) : "");
   for (const auto& [name, value] : command.environment)
     script += fmt::format("export {}={}\n", name, shell_quote(value));
   if (!run.temporary.empty()) {
@@ -300,6 +311,7 @@ std::string run_script(const RemoteRun& run, const Command& command) {
                 : "  exec /bin/sh ";
   script +=
       "-c \"$first\" ff-ci \"$d\" \"$setup\" \"$command\" \"$teardown\" "
+      "\"$first_pid\" \"$limit\" "
       "</dev/null 3>&1 >&4 4>&-\n)\nexec 4>&-\nleft=\n";
   if (run.privacy == RemotePrivacy::session && !run.keep) {
     script += processes;
@@ -416,7 +428,7 @@ void RemoteRunOutput::read_trailer() {
 void RemoteRunOutput::read_line(std::string_view line) {
   const std::vector<std::string_view> words = split(line, ' ');
   if (words[0] == "left") left_ = printable_line(line.substr(4));
-  if (words[0] == "trouble") trouble_ = printable_line(line.substr(7));
+  if (words[0] == "trouble" && trouble_.empty()) trouble_ = printable_line(line.substr(7));
   if (words.size() != 4) return;
   const auto status = to_number<int>(words[1]);
   const auto from = uptime(words[2]), to = uptime(words[3]);
@@ -434,7 +446,9 @@ void RemoteRunOutput::read_line(std::string_view line) {
   }
   if (forged_) return end_.command.reset();
   *step = exit;
-  if (step == &end_.command && from && to && *to >= *from) took_ = *to - *from;
+  if (step != &end_.command) return;
+  ended_at_ = to;
+  if (from && to && *to >= *from) took_ = *to - *from;
 }
 
 }  // namespace ffci

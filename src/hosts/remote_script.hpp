@@ -1,8 +1,8 @@
 // What ff-ci says to the shell of a machine, and how it reads the answers. Everything there is done
 // by /bin/sh and the programs of util-linux, coreutils and grep; nothing is installed.
 //
-// Texts are sent to the standard input of /bin/sh, so that no login shell and no `ps` sees them. A
-// nonce, which nothing but that shell knows, marks what the shell itself says. FFCI_MARK in the
+// Texts are sent to the standard input of /bin/sh, so that no login shell reads them. A nonce,
+// which nothing but that shell knows, marks what the shell itself says. FFCI_MARK in the
 // environment of a command's processes names the command, so that they can be found.
 #pragma once
 
@@ -41,6 +41,12 @@ struct RemoteHello {
 enum class AlsoFirst { no, yes };
 [[nodiscard]] std::string signal_order(std::uint64_t number, const std::string& mark,
                                        std::string_view signal, AlsoFirst first);
+// Its answer: when, by the machine's clock, and how many processes were signalled.
+struct RemoteSignalled {
+  std::optional<Duration> at;
+  std::size_t processes = 0;
+};
+[[nodiscard]] RemoteSignalled read_signalled(const std::string& answer);
 // Removes the directory of this connection.
 [[nodiscard]] std::string goodbye_order(std::uint64_t number);
 
@@ -74,6 +80,8 @@ struct RemoteRun {
   std::string title;        // for the kernel's log
   std::string directory;
   std::string temporary;  // directory for its $TMPDIR; empty: none
+  int first_pid = 0;      // where the pids of its namespace begin; 0: as the kernel likes
+  Duration teardown_limit = std::chrono::seconds(60);
 };
 [[nodiscard]] std::string run_script(const RemoteRun& run, const Command& command);
 
@@ -125,8 +133,9 @@ class RemoteRunOutput {
   [[nodiscard]] const std::string& left() const { return left_; }
   // What went wrong beside the command: "no TMPDIR: No space left on device".
   [[nodiscard]] const std::string& trouble() const { return trouble_; }
-  // How long the command took by the clock there, to 10 ms.
+  // How long the command took, and when it ended, by the clock there, to 10 ms.
   [[nodiscard]] std::optional<Duration> took() const { return took_; }
+  [[nodiscard]] std::optional<Duration> ended_at() const { return ended_at_; }
 
  private:
   void read_trailer();
@@ -137,7 +146,7 @@ class RemoteRunOutput {
   bool told_ = false, forged_ = false;
   CommandEnd end_;
   std::string left_, trouble_;
-  std::optional<Duration> took_;
+  std::optional<Duration> took_, ended_at_;
 };
 
 }  // namespace ffci

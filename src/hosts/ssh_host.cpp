@@ -82,6 +82,9 @@ class SshHost final : public Host {
     options.remote.title = command.title;
     options.remote.privacy = privacy_;
     options.remote.write_log = options.await_log = log_ != nullptr;
+    // Names made of pids (/tmp/$$) must not be the same in two slots.
+    if (options_.slots > 1 && privacy_ == RemotePrivacy::namespaces)
+      options.remote.first_pid = 300 + slot * 2000 + static_cast<int>(runs_started_ * 64 % 1900);
     if (!facts_.temporary.empty())
       options.remote.temporary = fmt::format("{}/{}", facts_.temporary, slot);
     options.tracer = options_.tracer;
@@ -142,8 +145,9 @@ class SshHost final : public Host {
     ControlShell::Callbacks callbacks;
     callbacks.on_ready = [this](const MachineFacts& facts) { consider(facts); };
     callbacks.on_failed = [this](const SshFailure& failure) { lose(failure); };
-    control_ = std::make_unique<ControlShell>(loop_, *session_, hello, options_.probe_interval,
-                                              std::move(callbacks));
+    control_ = std::make_unique<ControlShell>(
+        loop_, *session_, hello, std::max(options_.probe_interval, options_.connect_timeout),
+        options_.probe_interval, std::move(callbacks));
   }
 
   void consider(const MachineFacts& facts) {
@@ -166,8 +170,11 @@ class SshHost final : public Host {
       patience_.cancel();
       be_up();
     };
-    callbacks.on_line = [this](Stream stream, const std::string& line) {
+    using Writer = SshKernelLog::Callbacks::Writer;
+    callbacks.on_line = [this](Writer writer, const std::string& line) {
       observer_->on_log(line);
+      if (writer == Writer::ff_ci) return;
+      const Stream stream = writer == Writer::kernel ? Stream::kernel_log : Stream::user_log;
       std::vector<CommandObserver*> observers;
       for (const auto& [number, running] : running_)
         observers.push_back(running.observer);
@@ -407,8 +414,12 @@ std::unique_ptr<Host> make_ssh_host(asio::io_context& loop, SshHostOptions optio
 
 std::string log_in_command(const SshHostOptions& options) {
   const SshMachineSpec& machine = options.machine;
-  return fmt::format("ssh {}{}@{}", machine.port == 22 ? "" : fmt::format("-p {} ", machine.port),
-                     machine.user, machine.host);
+  std::string command = "ssh";
+  if (options.identity) command += fmt::format(" -i {}", shell_quote(*options.identity));
+  if (options.proxy_command)
+    command += fmt::format(" -o {}", shell_quote("ProxyCommand=" + *options.proxy_command));
+  if (machine.port != 22) command += fmt::format(" -p {}", machine.port);
+  return fmt::format("{} {}@{}", command, machine.user, machine.host);
 }
 
 }  // namespace ffci

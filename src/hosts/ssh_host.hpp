@@ -23,6 +23,7 @@ struct SshHostOptions {
   int slots = 1;
   Duration connect_timeout{};
   std::optional<std::string> proxy_command;
+  std::optional<std::string> identity;  // for people who log in
   RemoteIsolation isolation = RemoteIsolation::automatic;
   std::string arch;   // that it must have
   std::string owner;  // of its lock, in words for others

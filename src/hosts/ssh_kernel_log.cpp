@@ -29,8 +29,11 @@ void SshKernelLog::take(const KernelLogLine& line) {
     started_ = true;
     return callbacks_.on_started();
   }
-  const Stream stream = line.from_kernel ? Stream::kernel_log : Stream::user_log;
-  callbacks_.on_line(stream, dmesg_text(line) + "\n");
+  using Writer = Callbacks::Writer;
+  const Writer writer = line.from_kernel                   ? Writer::kernel
+                        : line.text.starts_with("ff-ci: ") ? Writer::ff_ci
+                                                           : Writer::user_space;
+  callbacks_.on_line(writer, dmesg_text(line) + "\n");
   // "… end TOKEN.NUMBER"
   if (!line.from_kernel && line.text.starts_with(end_))
     callbacks_.on_end_of_run(line.text.substr(end_.rfind(' ') + 1));

@@ -14,9 +14,9 @@ class SshKernelLog {
  public:
   struct Callbacks {
     std::function<void()> on_started;
-    // A line as dmesg has it, with its newline. Stream::kernel_log, or Stream::user_log when user
-    // space has written it.
-    std::function<void(Stream, const std::string& line)> on_line;
+    // A line as dmesg has it, with its newline.
+    enum class Writer { kernel, user_space, ff_ci };
+    std::function<void(Writer, const std::string& line)> on_line;
     std::function<void(const std::string& mark)> on_end_of_run;
   };
 

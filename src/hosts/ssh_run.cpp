@@ -116,11 +116,11 @@ void SshRun::on_command_streams_end(const std::optional<std::string>& refused) {
   if (phase_ != Phase::running) return;
   if (output_.is_told()) return finish_command();
   if (refused) {
-    say(*refused);
+    end_.trouble = unusable_.emplace(*refused + " (is sshd's MaxSessions large enough?)");
     return finish_command();
   }
   // Its shell was killed, or the server's process.
-  say("the shell that watched over the command was killed");
+  end_.trouble = "the shell that watched over the command was killed";
   sweep();
 }
 
@@ -159,10 +159,12 @@ void SshRun::finish_command() {
   phase_deadline_.cancel();
   stage_deadline_.cancel();
   signal_deadline_.cancel();
-  const bool stopped = end_.stopped || stage_ != StopStage::none;
-  end_ = output_.end();
-  end_.stopped = stopped;
-  if (!output_.trouble().empty()) say(output_.trouble());
+  const CommandEnd told = output_.end();
+  end_.setup = told.setup, end_.command = told.command, end_.teardown = told.teardown;
+  // What was stopped while its teardown ran had come to its end by itself.
+  const bool ended_before = stopped_at_ && output_.ended_at() && *output_.ended_at() < *stopped_at_;
+  end_.stopped |= stage_ != StopStage::none && !ended_before;
+  if (!output_.trouble().empty()) end_.trouble = output_.trouble();
   if (!output_.left().empty()) unusable_ = "processes that can't be killed: " + output_.left();
   const bool alone = command_.setup.empty() && command_.teardown.empty();
   if (output_.is_told()) {
@@ -203,7 +205,8 @@ void SshRun::fetch_files() {
   if (command_.files.empty() || unusable_) return finish();
   const auto give_up_after_silence = [this] {
     phase_deadline_.set(files_silence_limit, [this] {
-      say("its files did not come");
+      end_.files_problem =
+          fmt::format("nothing came of them for {}", human_duration(files_silence_limit));
       finish();
     });
   };
@@ -218,7 +221,7 @@ void SshRun::fetch_files() {
   };
   callbacks.on_end = [this](const std::optional<std::string>& refused) {
     files_ = 0;
-    if (refused) say(*refused);
+    if (refused) end_.files_problem = *refused;
     if (phase_ == Phase::files) finish();
   };
   files_ = link_.session.open(std::string(remote_shell), std::move(callbacks));
@@ -274,27 +277,26 @@ void SshRun::enter_stage(StopStage stage) {
 
 void SshRun::send_signals() {
   const StopStage stage = stage_;
-  const bool killing_teardown = stage == StopStage::kill && !command_.teardown.empty();
-  link_.control.signal(options_.remote.mark, stage == StopStage::terminate ? "TERM" : "KILL",
-                       stage == StopStage::kill_first ? AlsoFirst::yes : AlsoFirst::no,
-                       [this, stage, killing_teardown,
-                        alive = std::weak_ptr<bool>(alive_)](const std::string& signalled) {
-                         if (alive.expired() || phase_ != Phase::running || stage_ != stage) return;
-                         // SIGTERM is sent once, when there is somebody to get it. What is killed
-                         // before a teardown must not take that with it.
-                         const bool done = stage == StopStage::terminate || killing_teardown;
-                         if (done && !signalled.empty()) return;
-                         signal_deadline_.set(between_signals, [this] { send_signals(); });
-                       });
+  link_.control.signal(
+      options_.remote.mark, stage == StopStage::terminate ? "TERM" : "KILL",
+      stage == StopStage::kill_first ? AlsoFirst::yes : AlsoFirst::no,
+      [this, stage, alive = std::weak_ptr<bool>(alive_)](const std::string& answer) {
+        if (alive.expired()) return;
+        const RemoteSignalled signalled = read_signalled(answer);
+        if (!stopped_at_) stopped_at_ = signalled.at;
+        if (phase_ != Phase::running || stage_ != stage) return;
+        // SIGTERM is sent once, when there is somebody to get it. What is killed before a teardown
+        // must not take that with it.
+        const bool once = stage == StopStage::terminate ||
+                          (stage == StopStage::kill && !command_.teardown.empty());
+        if (once && signalled.processes > 0) return;
+        signal_deadline_.set(between_signals, [this] { send_signals(); });
+      });
 }
 
 void SshRun::give_up(const std::string& why) {
   unusable_ = why;
   finish_command();
-}
-
-void SshRun::say(const std::string& what) {
-  callbacks_.on_output(Stream::standard_error, fmt::format("ff-ci: {}\n", what));
 }
 
 }  // namespace ffci

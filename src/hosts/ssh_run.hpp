@@ -68,7 +68,6 @@ class SshRun {
   void enter_stage(StopStage stage);
   void send_signals();
   void give_up(const std::string& why);
-  void say(const std::string& what);
 
   SshLink link_;
   Command command_;
@@ -79,6 +78,7 @@ class SshRun {
   RemoteRunOutput output_;
   std::optional<RemoteRunOutput> swept_;
   std::chrono::steady_clock::time_point began_{}, completed_{};
+  std::optional<Duration> stopped_at_;  // by the machine's clock
   SshChannelId tracer_ = 0, files_ = 0, sweeper_ = 0;
   bool tracer_runs_ = false;
   std::string buffer_;

@@ -44,9 +44,11 @@ struct Command {
 
 struct CommandEnd {
   std::optional<ExitStatus> setup, command,
-      teardown;          // none: that step did not run, or never ended
-  Duration duration{};   // of `command` alone
-  bool stopped = false;  // we ended it, before it ended by itself
+      teardown;                    // none: that step did not run, or never ended
+  Duration duration{};             // of `command` alone
+  bool stopped = false;            // we ended it, before it ended by itself
+  std::string trouble = {};        // why `command` did not run, or never told its end
+  std::string files_problem = {};  // why not all of its files came back
 };
 
 }  // namespace ffci

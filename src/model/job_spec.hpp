@@ -78,6 +78,7 @@ struct SshHostsSpec {
   std::string known_hosts;
   HostKeyPolicy host_key = HostKeyPolicy::strict;
   Duration connect_timeout = std::chrono::seconds(30);
+  Duration boot_timeout = std::chrono::minutes(5);  // for a machine that was lost to come back
   std::optional<std::string> proxy_command;  // for /bin/sh -c, with %h %p %r %%; its stdin and
                                              // stdout are the connection
   RemoteIsolation isolation = RemoteIsolation::automatic;

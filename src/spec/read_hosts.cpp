@@ -73,6 +73,7 @@ SshHostsSpec read_ssh(const Field& field) {
                      .value_or(ssh.host_key);
   ssh.connect_timeout =
       fields.optional("connect-timeout").duration_over_zero().value_or(ssh.connect_timeout);
+  ssh.boot_timeout = fields.optional("boot-timeout").duration().value_or(ssh.boot_timeout);
   ssh.proxy_command = fields.optional("proxy-command").filled_text();
   ssh.isolation = fields.optional("isolation")
                       .choice<RemoteIsolation>({{"auto", RemoteIsolation::automatic},

@@ -9,6 +9,7 @@
 
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "model/machine_name.hpp"
 #include "suites/command_test.hpp"
 #include "suites/discover.hpp"
 #include "suites/kselftest_list.hpp"
@@ -71,14 +72,6 @@ class CommandsSuite final : public Suite {
   std::vector<CommandTest> tests_;
   std::map<std::string, std::size_t> index_;
 };
-
-// Debian's and Docker's names of what uname -m says.
-std::string_view machine_name(std::string_view arch) {
-  if (arch == "amd64") return "x86_64";
-  if (arch == "arm64") return "aarch64";
-  if (arch == "ppc64el") return "ppc64le";
-  return arch;
-}
 
 bool runs_on(const std::vector<std::string>& archs, std::string_view arch) {
   return archs.empty() || std::any_of(archs.begin(), archs.end(), [&](const std::string& one) {

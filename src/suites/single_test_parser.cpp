@@ -37,7 +37,8 @@ void SingleTestParser::on_end(const CommandEnd& end, Duration at, std::vector<Te
   } else if (end.setup && !end.setup->success()) {
     ended.outcome = SetupFailed{"test set-up failed: " + describe(*end.setup)};
   } else if (!end.command) {
-    ended.outcome = HostLost{"the command's end was not reported"};
+    ended.outcome =
+        HostLost{end.trouble.empty() ? "the command's end was not reported" : end.trouble};
   } else {
     ended.outcome = judge(*end.command);
   }

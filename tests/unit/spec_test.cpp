@@ -127,6 +127,7 @@ hosts:
     known-hosts: known_hosts
     host-key: accept-new
     connect-timeout: 5s
+    boot-timeout: 90s
     proxy-command: nc %h %p
     isolation: session
     arch: aarch64
@@ -200,6 +201,7 @@ TEST_CASE("every key of a spec reaches the job") {
   CHECK(spec.ssh->known_hosts == "/specs/known_hosts");
   CHECK(spec.ssh->host_key == HostKeyPolicy::accept_new);
   CHECK(spec.ssh->connect_timeout == 5s);
+  CHECK(spec.ssh->boot_timeout == 90s);
   CHECK(spec.ssh->proxy_command == "nc %h %p");
   CHECK(spec.ssh->isolation == RemoteIsolation::session);
   CHECK(spec.ssh->arch == "aarch64");
