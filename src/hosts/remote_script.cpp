@@ -326,7 +326,7 @@ std::string run_script(const RemoteRun& run, const Command& command) {
   script +=
       "printf '%s end\\n' \"$n\" >&2\n"
       "printf '%s end\\n%s\\nleft %s\\ntrouble %s\\n%s done\\n' \"$n\" \"$r\" \"$left\" "
-      "\"$trouble\" \"$n\"\n)\n";
+      "\"$trouble\" \"$n\"\n) || exit\n";
   return script;
 }
 
