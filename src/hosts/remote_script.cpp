@@ -29,6 +29,7 @@ pids() { for e; do p=${e#/proc/}; echo "${p%/environ}"; done; }
 session_of() {
   read -r line <"/proc/$1/stat" || return 1
   set -- ${line##*) }
+  case $1${18} in Z[01]) return 1 ;; esac  # dead, with no thread that lives on
   session=$4
 }
 # Those of the sessions $1, beside those of the mark $2.
@@ -45,7 +46,8 @@ sweep() {
   while found "$1" "$2"; [ -n "$found" ]; do
     left=
     for p in $found; do
-      kill -9 "$p" && read -r name <"/proc/$p/comm" && left="$left $p ($name)"
+      kill -9 "$p"
+      read -r name <"/proc/$p/comm" && left="$left $p ($name)"
     done
     tries=$((tries + 1))
     [ $tries -lt 60 ] || return 1
