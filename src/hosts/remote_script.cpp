@@ -25,7 +25,7 @@ export PATH
 // Processes by mark, and their end. `left`: those that are still there.
 constexpr std::string_view processes = R"sh(
 marked() { grep -lsF -- "FFCI_MARK=$1" /proc/[0-9]*/environ; }
-pids() { for e; do p=${e#/proc/}; echo "${p%/environ}"; done; }
+pids() { for e; do p=${e#/proc/}; printf '%s ' "${p%/environ}"; done; }
 session_of() {
   read -r line <"/proc/$1/stat" || return 1
   set -- ${line##*) }
@@ -118,7 +118,9 @@ order_signal() {
   done
   if [ -n "$inside" ]; then
     for p in /proc/[0-9]*; do
-      [ "$p/ns/pid" -ef "/proc/$inside/ns/pid" ] && all="$all ${p#/proc/}"
+      # Its number may be another's by now, of this namespace.
+      [ "$p/ns/pid" -ef "/proc/$inside/ns/pid" ] && ! [ "$p/ns/pid" -ef /proc/self/ns/pid ] &&
+        all="$all ${p#/proc/}"
     done
   else
     sessions=
