@@ -25,6 +25,11 @@ constexpr Duration files_silence_limit = seconds(60);
 // Of what is still to come behind the last word of a command's shell.
 constexpr Duration streams_limit = seconds(5);
 
+// Not one of the run's: the tracer outlives it, to say what it has counted.
+std::string trace_mark(const std::string& mark) {
+  return mark + "-trace";
+}
+
 }  // namespace
 
 SshRun::SshRun(const SshLink& link, std::unique_ptr<RemoteShell> shell, Command command,
@@ -74,7 +79,7 @@ void SshRun::start_tracer() {
     if (phase_ == Phase::tracer_ending) await_log();
   };
   tracer_ = link_.session.open(std::string(remote_shell), std::move(callbacks));
-  link_.session.write(tracer_, trace_script(options_.remote.mark + ".trace", options_.tracer),
+  link_.session.write(tracer_, trace_script(trace_mark(options_.remote.mark), options_.tracer),
                       true);
   phase_deadline_.set(tracer_start_limit, [this] { start_command(); });
 }
@@ -177,7 +182,7 @@ void SshRun::finish_command() {
 void SshRun::end_tracer() {
   phase_ = Phase::tracer_ending;
   if (!tracer_runs_) return await_log();
-  const std::string mark = options_.remote.mark + ".trace";
+  const std::string mark = trace_mark(options_.remote.mark);
   link_.control.signal(mark, "INT", AlsoFirst::yes, {});
   phase_deadline_.set(tracer_end_limit, [this, mark] {
     link_.control.signal(mark, "KILL", AlsoFirst::yes, {});
