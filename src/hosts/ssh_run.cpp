@@ -255,6 +255,13 @@ void SshRun::stop(Urgency urgency) {
     return start_command();
   }
   if (phase_ == Phase::running && wanted > stage_ && !output_.is_told()) enter_stage(wanted);
+  if (phase_ == Phase::files && urgency == Urgency::at_once) {
+    link_.session.close(std::exchange(files_, 0));
+    phase_deadline_.set(Duration{}, [this] {
+      say("its files were not waited for");
+      finish();
+    });
+  }
 }
 
 void SshRun::enter_stage(StopStage stage) {
