@@ -231,7 +231,9 @@ void SshRun::fetch_files() {
   };
   files_ = link_.session.open(std::string(remote_shell), std::move(callbacks));
   link_.session.write(
-      files_, files_script(options_.remote.directory, command_.files, options_.archive_limit),
+      files_,
+      fmt::format("export FFCI_MARK={}\n", shell_quote(options_.remote.mark + "-files.")) +
+          files_script(options_.remote.directory, command_.files, options_.archive_limit),
       true);
   give_up_after_silence();
 }
