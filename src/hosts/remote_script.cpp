@@ -351,7 +351,8 @@ std::string end_of_log(const std::string& mark) {
 
 std::string log_script(const std::string& token) {
   // When lines come faster than they are read, the kernel drops the oldest, reading fails once and
-  // cat ends; the next one goes on where the first was. The second is there before it happens again.
+  // cat ends; the next one goes on where the first was. The second is there before it happens
+  // again.
   constexpr std::string_view follow = R"sh(exec 3</dev/kmsg
 while cat <&3; cat <&3; echo "ff-ci: lines of the kernel's log may be missing here"; do
   sleep 0.1
