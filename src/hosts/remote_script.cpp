@@ -354,9 +354,8 @@ std::string log_script(const std::string& token) {
   // cat ends; the next one goes on where the first was. The second is there before it happens
   // again.
   constexpr std::string_view follow = R"sh(exec 3</dev/kmsg
-while cat <&3; cat <&3; echo "ff-ci: lines of the kernel's log may be missing here"; do
-  sleep 0.1
-done 2>/dev/null)sh";
+follow() { cat <&3; echo "ff-ci: lines of the kernel's log may be missing here"; }
+while follow && follow; do sleep 0.1; done 2>/dev/null)sh";
   return fmt::format("echo {} >/dev/kmsg\nexport FFCI_MARK={}\nexec /bin/sh -c {}\n",
                      shell_quote("<6>" + begin_of_log(token)), shell_quote(token + ".log"),
                      shell_quote(follow));
