@@ -20,37 +20,73 @@ constexpr std::string_view common = R"sh(case :$PATH: in
   *) PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin ;;
 esac
 export PATH
+# Not what is mounted there. `why`: what is in the way.
+remove() {
+  why=$(rm -rf --one-file-system -- "$1" 2>&1) && return
+  case $why in *"unrecognized option"*) ;; *) return 1 ;; esac
+  # Busybox has another way.
+  why=$(
+    find "$1" -xdev ! -type d -exec rm -f -- {} + 2>&1
+    find "$1" -xdev -depth -type d -exec rmdir -- {} + 2>&1
+  )
+  [ ! -e "$1" ] && [ ! -L "$1" ]
+}
 )sh";
 
 // Processes by mark, and their end. `left`: those that are still there.
 constexpr std::string_view processes = R"sh(
-marked() { grep -lsF -- "FFCI_MARK=$1" /proc/[0-9]*/environ; }
-pids() { for e; do p=${e#/proc/}; printf '%s ' "${p%/environ}"; done; }
+# Those of the files $2… that hold $1. A command line can't hold any number of names. Busybox sees
+# no further than to a line's first NUL.
+holding() {
+  text=$1 files= count=0
+  shift
+  for file; do
+    files="$files $file" count=$((count + 1))
+    [ $count -lt 1000 ] || { grep -lszF -- "$text" $files; files= count=0; }
+  done
+  [ -z "$files" ] || grep -lszF -- "$text" $files
+}
+marked() { holding "FFCI_MARK=$1" /proc/[0-9]*/environ; }
+pids() {
+  list=
+  for file; do file=${file#/proc/}; list="$list ${file%/environ}"; done
+  echo "$list"
+}
+# A name may hold newlines and brackets, but what comes behind it can't. What has ended, and is
+# only not waited for, has no session; its threads may still run.
 session_of() {
-  read -r line <"/proc/$1/stat" || return 1
+  line=
+  while read -r next; do line=$next; done <"/proc/$1/stat"
   set -- ${line##*) }
-  case $1${18} in Z[01]) return 1 ;; esac  # dead, with no thread that lives on
+  [ $# -gt 17 ] || return 1
+  case $1 in [ZX]) [ "${18}" -gt 1 ] || return 1 ;; esac
   session=$4
 }
-# Those of the sessions $1, beside those of the mark $2.
+# Those of the sessions $1, beside those of the mark $2. `alive`: those of the sessions that are.
 found() {
   found=$(pids $(marked "$2"))
+  alive=
   [ -n "$1" ] || return 0
   for p in /proc/[0-9]*; do
-    session_of "${p#/proc/}" || continue
-    case " $1 " in *" $session "*) found="$found ${p#/proc/}" ;; esac
+    p=${p#/proc/}
+    session_of "$p" || continue
+    case " $1 " in *" $session "*) ;; *) continue ;; esac
+    case "$found " in *" $p "*) ;; *) found="$found $p" ;; esac
+    case "$alive " in *" $session "*) ;; *) alive="$alive $session" ;; esac
   done
 }
 sweep() {
   tries=0
   while found "$1" "$2"; [ -n "$found" ]; do
     left=
+    # A process that forks and ends all the time is only got hold of as a group.
+    for p in $alive; do kill -9 "-$p"; done
     for p in $found; do
       kill -9 "$p"
       read -r name <"/proc/$p/comm" && left="$left $p ($name)"
     done
     tries=$((tries + 1))
-    [ $tries -lt 60 ] || return 1
+    [ $tries -lt 60 ] || { left=${left:-" what forks all the time"}; return 1; }
     [ $tries -lt 3 ] || sleep 0.1
   done 2>/dev/null
 }
@@ -65,13 +101,13 @@ for program in flock grep id mkdir rm setsid sleep timeout uname; do
   command -v $program >/dev/null || give_up "there is no $program"
 done
 u=$(id -u)
-if [ "$u" = 0 ] && mkdir -p /run/ff-ci 2>/dev/null; then d=/run/ff-ci; else d=/tmp/ff-ci-$u; fi
+if [ "$u" = 0 ] && mkdir -p -m 700 /run/ff-ci 2>/dev/null; then d=/run/ff-ci; else d=/tmp/ff-ci-$u; fi
 [ -d "$d" ] || why=$(mkdir -m 700 "$d" 2>&1) || give_up "$why"
 { [ -O "$d" ] && [ ! -L "$d" ]; } || give_up "$d belongs to somebody else"
 why=$( { : >>"$d/lock"; } 2>&1) || give_up "$why"
 exec 9>>"$d/lock"
 tries=0
-until flock -n 9; do
+until flock -n 9 9>&9; do  # mksh hands on no descriptor that is not named
   read -r by pid its_words <"$d/owner"
   [ "$by" = "$own" ] && kill -9 "$pid" 2>/dev/null
   tries=$((tries + 1))
@@ -83,10 +119,10 @@ for file in "$d"/token.*; do
   [ -e "$file" ] || continue
   old=${file##*/token.}
   sweep "" "$old." || { say 0 left "$left"; exit; }
-  rm -rf --one-file-system -- "/tmp/ff-ci-ssh.$old"
+  remove "/tmp/ff-ci-ssh.$old"
   rm -f -- "$file"
 done 2>/dev/null
-: >"$d/token.$token"
+why=$( { : >"$d/token.$token"; } 2>&1) || give_up "$why"
 t=/tmp/ff-ci-ssh.$token
 why=$(mkdir -m 700 "$t" 2>&1) || t=
 say 0 temporary "$t"
@@ -109,42 +145,48 @@ probe() { say "$1" alive; }
 # number, mark, signal, whether to signal the watching process too
 order_signal() {
   read -r at _ </proc/uptime
-  all=$(marked "$2.")
-  first=$(pids $(grep -lsF -- "FFCI_FIRST=$2." $all /dev/null))
+  all=$(marked "$2:")
+  first=$(pids $(holding "FFCI_FIRST=$2:" $all))
   all=$(pids $all)
-  inside=
+  inside= outside= own=
   for p in $first; do
-    [ "/proc/$p/ns/pid" -ef /proc/self/ns/pid ] || inside=$p
+    if [ "/proc/$p/ns/pid" -ef /proc/self/ns/pid ]; then outside="$outside $p"; else inside=$p; fi
+    session_of "$p" && own="$own $session"
   done
   if [ -n "$inside" ]; then
     for p in /proc/[0-9]*; do
       # Its number may be another's by now, of this namespace.
-      [ "$p/ns/pid" -ef "/proc/$inside/ns/pid" ] && ! [ "$p/ns/pid" -ef /proc/self/ns/pid ] &&
-        all="$all ${p#/proc/}"
+      [ "$p/ns/pid" -ef "/proc/$inside/ns/pid" ] || continue
+      ! [ "$p/ns/pid" -ef /proc/self/ns/pid ] || continue
+      case "$all " in *" ${p#/proc/} "*) ;; *) all="$all ${p#/proc/}" ;; esac
     done
   else
     sessions=
     for p in $all; do
-      case " $first " in *" $p "*) continue ;; esac
-      session_of "$p" && sessions="$sessions $session"
+      session_of "$p" || continue
+      # Also a step is in the session of the run's shell, until it has one of its own.
+      case "$own " in *" $session "*) ;; *) sessions="$sessions $session" ;; esac
     done
-    found "$sessions" "$2."
-    all="$all $found"
+    [ -z "$sessions" ] || { found "$sessions" "$2:"; all=$found; }
   fi
+  # unshare, outside, waits for the namespace's end.
+  spared=$first
+  if [ "$4" = yes ]; then
+    spared=
+    [ -z "$inside" ] || spared=$outside
+  fi
+  told=
   for p in $all; do
-    for f in $first; do
-      [ "$p" != "$f" ] || [ "$4" = yes ] || continue 2
-      # unshare waits for the namespace's end.
-      [ "$p" != "$f" ] || [ -z "$inside" ] || [ "$p" = "$inside" ] || continue 2
-    done
-    kill -s "$3" "$p"
+    case "$spared " in *" $p "*) continue ;; esac
+    kill -s "$3" "$p" || continue
+    told="$told $p"
     [ "$3" != TERM ] || kill -s CONT "$p"
   done
-  say "$1" signalled "$at" $all
+  say "$1" signalled "$at" $told
 } 2>/dev/null
 goodbye() {
   sweep "" "$token."
-  [ -z "$t" ] || rm -rf --one-file-system -- "$t"
+  [ -z "$t" ] || remove "$t"
   rm -f -- "$d/token.$token"
   say "$1" bye
 } 2>/dev/null
@@ -153,17 +195,22 @@ say 0 ready
 )sh";
 
 // The first process of a run: it is pid 1 of the namespace, or watches over a session. It gets
-// directory, set-up, command and teardown, and tells descriptor 3 how each went. It survives the
-// signals that stop a command, so that the teardown runs. What it says itself ("Terminated") is not
-// the command's output.
+// directory, set-up, command, teardown and their environment, and tells descriptor 3 how each went.
+// It survives the signals that stop a command, so that the teardown runs. What it says itself
+// ("Terminated") is not the command's output. The environment, which may hold any name, is in
+// effect when nothing but the step itself comes any more.
 constexpr std::string_view first_process = R"sh(exec 5>&2 2>/dev/null
 trap : TERM HUP INT QUIT
 unset FFCI_FIRST
-[ -z "$5" ] || echo "$5" >/proc/sys/kernel/ns_last_pid
-if [ -n "$1" ] && ! cd -- "$1"; then
+[ -z "$6" ] || echo "$6" >/proc/sys/kernel/ns_last_pid
+if [ -n "$1" ] && ! CDPATH= cd -- "$1"; then
   echo "trouble cannot enter the directory $1 there" >&3
   exit
 fi
+environment=$5
+limit=$7
+setsid=$(command -v setsid)
+timeout=$(command -v timeout)
 step() {
   read -r b _ </proc/uptime
   (
@@ -171,28 +218,38 @@ step() {
     read -r p _ </proc/self/stat
     echo "pid $p" >&3
     exec 2>&5 3>&- 5>&-
-    [ "$1" != teardown ] || exec setsid timeout -s KILL "$limit" /bin/sh -c "$2"
-    exec setsid /bin/sh -c "$2"
+    case $1 in
+      teardown) set -- "$setsid" "$timeout" -s KILL "$limit" /bin/sh -c "$2" ;;
+      *) set -- "$setsid" /bin/sh -c "$2" ;;
+    esac
+    eval "$environment"
+    exec "$@"
   )
   s=$?
   read -r e _ </proc/uptime
   echo "$1 $s $b $e" >&3
   return $s
 }
-limit=$6
 ok=0
 [ -z "$2" ] || step setup "$2" || ok=1
 [ $ok != 0 ] || [ -z "$3" ] || step command "$3"
 [ -z "$4" ] || step teardown "$4"
 exit 0)sh";
 
-constexpr std::string_view tidy = R"sh(set -- "$t"/* "$t"/.[!.]* "$t"/..?*
-for f; do
-  if [ -e "$f" ] || [ -L "$f" ]; then
-    rm -rf --one-file-system -- "$t" 2>/dev/null
-    break
-  fi
-done
+// A TMPDIR that is as it was made is there for the next command.
+constexpr std::string_view tidy = R"sh(newline='
+'
+empty() {
+  for f in "$1"/* "$1"/.[!.]* "$1"/..?*; do
+    if [ -e "$f" ] || [ -L "$f" ]; then return 1; fi
+  done
+}
+as_made() {
+  [ ! -L "$1" ] && [ -d "$1" ] && [ -r "$1" ] && [ -w "$1" ] && [ -x "$1" ] && empty "$1"
+}
+if [ -e "$t" ] || [ -L "$t" ]; then
+  as_made "$t" || remove "$t" || trouble="TMPDIR can't be emptied: ${why%%"$newline"*}"
+fi
 )sh";
 
 std::string assignment(std::string_view name, std::string_view value) {
@@ -201,12 +258,16 @@ std::string assignment(std::string_view name, std::string_view value) {
 
 // A glob for the shell: only * ? [ ] keep their meaning.
 std::string shell_glob(std::string_view glob) {
+  constexpr std::string_view meant =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/-*?[]!^";
   std::string text;
-  for (const char c : glob) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       std::string_view("._/-*?[]!^").find(c) != std::string_view::npos;
-    if (!plain) text += '\\';
-    text += c;
+  while (!glob.empty()) {
+    const size_t plain = std::min(glob.size(), glob.find_first_not_of(meant));
+    text += glob.substr(0, plain);
+    glob.remove_prefix(plain);
+    const size_t odd = std::min(glob.size(), glob.find_first_of(meant));
+    if (odd != 0) text += shell_quote(glob.substr(0, odd));
+    glob.remove_prefix(odd);
   }
   return text;
 }
@@ -269,7 +330,8 @@ std::vector<RemoteAnswer> RemoteAnswers::feed(std::string_view bytes) {
   std::vector<RemoteAnswer> answers;
   while (!bytes.empty()) {
     const size_t end = bytes.find('\n');
-    if (line_.size() < longest_answer) line_ += bytes.substr(0, std::min(end, longest_answer));
+    line_ += bytes.substr(0, end);
+    if (line_.size() > longest_answer) cut_line();
     if (end == std::string_view::npos) break;
     bytes.remove_prefix(end + 1);
     const std::string line = std::exchange(line_, {});
@@ -288,41 +350,51 @@ std::vector<RemoteAnswer> RemoteAnswers::feed(std::string_view bytes) {
   return answers;
 }
 
+// To the beginning of an answer, or what may become one.
+void RemoteAnswers::cut_line() {
+  const size_t at = line_.find(nonce_);
+  line_.erase(0, at != std::string::npos ? at : line_.size() - nonce_.size());
+  line_.resize(std::min(line_.size(), longest_answer));
+}
+
 std::string run_script(const RemoteRun& run, const Command& command) {
   // In a shell of its own: the next command sees nothing of its variables.
   std::string script = "(\n" + std::string(common);
   script += assignment("n", run.nonce) + assignment("m", run.mark) + assignment("d", run.directory);
   script += assignment("setup", command.setup) + assignment("command", command.command) +
-            assignment("teardown", command.teardown) + assignment("first", first_process);
+            assignment("teardown", command.teardown) + assignment("first", first_process) +
+            "trouble=\n";
   script += fmt::format("limit={}\nfirst_pid={}\n", to_seconds(run.teardown_limit),
                         run.first_pid > 0 ? std::to_string(run.first_pid) : "");
+  std::string environment;
   for (const auto& [name, value] : command.environment)
-    script += fmt::format("export {}={}\n", name, shell_quote(value));
+    environment += "export " + assignment(name, value);
   if (!run.temporary.empty()) {
+    environment += "export " + assignment("TMPDIR", run.temporary);
     script += assignment("t", run.temporary);
     script += "[ -d \"$t\" ] || why=$(mkdir -m 700 \"$t\" 2>&1) || trouble=\"no TMPDIR: $why\"\n";
-    script += "TMPDIR=$t\nexport TMPDIR\n";
   }
+  script += assignment("environment", environment);
   script += "printf '%s begin\\n' \"$n\"\nprintf '%s begin\\n' \"$n\" >&2\n";
   if (run.write_log) {
-    script += fmt::format("echo {} >/dev/kmsg\n",
+    script += fmt::format("printf '%s\\n' {} >/dev/kmsg\n",
                           shell_quote(fmt::format("<6>ff-ci: run {}", printable_line(run.title))));
   }
   script += "exec 4>&1\nr=$(\n";
-  script += "  export FFCI_MARK=\"$m.\" FFCI_FIRST=\"$m.\"\n";
+  script += "  export FFCI_MARK=\"$m:\" FFCI_FIRST=\"$m:\"\n";
   script += run.privacy == RemotePrivacy::namespaces
                 ? "  exec unshare -p -m -f --kill-child --mount-proc /bin/sh "
                 : "  exec /bin/sh ";
   script +=
       "-c \"$first\" ff-ci \"$d\" \"$setup\" \"$command\" \"$teardown\" "
-      "\"$first_pid\" \"$limit\" "
+      "\"$environment\" \"$first_pid\" \"$limit\" "
       "</dev/null 3>&1 >&4 4>&-\n)\nexec 4>&-\nleft=\n";
   if (run.privacy == RemotePrivacy::session && !run.keep) {
     script += processes;
     script += "sessions=\nset -- $r\n";
     script +=
         "while [ $# -gt 1 ]; do [ \"$1\" != pid ] || sessions=\"$sessions $2\"; shift; done\n";
-    script += "sweep \"$sessions\" \"$m.\" && left=\n";
+    script += "sweep \"$sessions\" \"$m:\" && left=\n";
   }
   if (!run.temporary.empty()) script += tidy;
   if (run.write_log)
@@ -338,7 +410,7 @@ std::string sweep_script(const std::string& nonce, const std::string& mark) {
   std::string script(common);
   script += processes;
   script += assignment("n", nonce);
-  script += fmt::format("sweep '' {} && left=\n", shell_quote(mark + "."));
+  script += fmt::format("sweep '' {} && left=\n", shell_quote(mark + ":"));
   script +=
       "printf '%s begin\\n%s end\\n' \"$n\" \"$n\" >&2\n"
       "printf '%s begin\\n%s end\\nleft %s\\n%s done\\n' \"$n\" \"$n\" \"$left\" \"$n\"\n";
@@ -369,19 +441,22 @@ std::string files_script(const std::string& directory, const std::vector<std::st
                          std::uint64_t limit) {
   std::string script(common);
   if (!directory.empty()) script += fmt::format("cd -- {} || exit\n", shell_quote(directory));
-  script += "set --";
-  for (const std::string& glob : globs)
-    script += " " + shell_glob(glob);
-  script +=
-      "\nfor f; do\n  shift\n  if [ -e \"$f\" ] || [ -L \"$f\" ]; then set -- \"$@\" \"$f\"; fi\n";
-  script += fmt::format("done\n[ $# = 0 ] || tar -cf - -- \"$@\" | head -c {}\n", limit);
+  // From the last to the first: what a glob stands for comes to the front, and when that is not
+  // there, the glob has matched nothing and goes.
+  script += "set --\n";
+  for (auto glob = globs.rbegin(); glob != globs.rend(); ++glob) {
+    if (glob->empty()) continue;
+    script += fmt::format("set -- {} \"$@\"\n[ -e \"$1\" ] || [ -L \"$1\" ] || shift\n",
+                          shell_glob(*glob));
+  }
+  script += fmt::format("[ $# = 0 ] || tar -cf - -- \"$@\" | head -c {}\n", limit);
   return script;
 }
 
 std::string trace_script(const std::string& mark, const std::string& program) {
   return std::string(common) +
          fmt::format("export FFCI_MARK={}\nexec bpftrace -e {} </dev/null 2>&1\n",
-                     shell_quote(mark + "."), shell_quote(program));
+                     shell_quote(mark + ":"), shell_quote(program));
 }
 
 BetweenNonces::BetweenNonces(const std::string& nonce)
@@ -413,32 +488,57 @@ void BetweenNonces::feed(std::string_view bytes, std::string& output) {
     held_.erase(0, at + end_.size());
     ended_ = true;
   }
-  if (held_.size() > longest_trailer) held_.erase(0, held_.size() - longest_trailer);
 }
 
 RemoteRunOutput::RemoteRunOutput(const std::string& nonce)
-    : standard_output_(nonce), standard_error_(nonce), done_(nonce + " done") {}
+    : standard_output_(nonce), standard_error_(nonce), done_(nonce + " done\n") {}
 
 void RemoteRunOutput::feed(Stream stream, std::string_view bytes, std::string& output) {
-  if (stream == Stream::standard_error) return standard_error_.feed(bytes, output);
-  standard_output_.feed(bytes, output);
-  if (!told_ && standard_output_.has_ended() &&
-      standard_output_.behind().find(done_) != std::string::npos)
-    read_trailer();
+  const bool is_output = stream == Stream::standard_output;
+  BetweenNonces& part = is_output ? standard_output_ : standard_error_;
+  if (is_output ? told_ : part.has_ended()) {
+    output += bytes;
+    return;
+  }
+  part.feed(bytes, output);
+  if (!part.has_ended()) return;
+  if (!is_output) {
+    output += std::exchange(part.behind(), {});
+    return;
+  }
+  std::string& trailer = part.behind();
+  const size_t at = trailer.find(done_);
+  if (std::min(at, trailer.size()) > longest_trailer)
+    distrust("the reports of its end are too long");
+  if (at != std::string::npos) {
+    told_ = true;
+    read_trailer(std::string_view(trailer).substr(0, at));
+    output.append(trailer, at + done_.size());
+    trailer.clear();
+  } else if (trailer.size() > longest_trailer) {
+    trailer.erase(0, trailer.size() - longest_trailer);
+  }
 }
 
-void RemoteRunOutput::read_trailer() {
-  told_ = true;
-  for (const std::string_view line : split(standard_output_.behind(), '\n')) {
-    if (line.starts_with(done_)) break;
+void RemoteRunOutput::read_trailer(std::string_view trailer) {
+  for (const std::string_view line : split(trailer, '\n'))
     read_line(line);
-  }
+}
+
+// Somebody else than the shell has reported: nothing is known of any step.
+void RemoteRunOutput::distrust(std::string why) {
+  forged_ = true;
+  trouble_ = std::move(why);
+  end_ = {};
+  took_.reset();
+  ended_at_.reset();
 }
 
 // "command 0 12345.60 12346.71": name, exit status, from when, to when.
 void RemoteRunOutput::read_line(std::string_view line) {
   const std::vector<std::string_view> words = split(line, ' ');
   if (words[0] == "left") left_ = printable_line(line.substr(4));
+  if (forged_) return;
   if (words[0] == "trouble" && trouble_.empty()) trouble_ = printable_line(line.substr(7));
   if (words.size() != 4) return;
   const auto status = to_number<int>(words[1]);
@@ -451,11 +551,7 @@ void RemoteRunOutput::read_line(std::string_view line) {
                                     : words[0] == "teardown" ? &end_.teardown
                                                              : nullptr;
   if (step == nullptr) return;
-  if (*step) {
-    forged_ = true;
-    trouble_ = fmt::format("the end of its {} was reported twice", words[0]);
-  }
-  if (forged_) return end_.command.reset();
+  if (*step) return distrust(fmt::format("the end of its {} was reported twice", words[0]));
   *step = exit;
   if (step != &end_.command) return;
   ended_at_ = to;

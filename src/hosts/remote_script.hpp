@@ -3,7 +3,7 @@
 //
 // Texts are sent to the standard input of /bin/sh, so that no login shell reads them. A nonce,
 // which nothing but that shell knows, marks what the shell itself says. FFCI_MARK in the
-// environment of a command's processes names the command, so that they can be found.
+// environment of a command's processes names the command ("token.7:"), so that they can be found.
 #pragma once
 
 #include <cstdint>
@@ -63,6 +63,8 @@ class RemoteAnswers {
   [[nodiscard]] std::vector<RemoteAnswer> feed(std::string_view bytes);
 
  private:
+  void cut_line();
+
   std::string nonce_;
   std::string line_;
 };
@@ -109,7 +111,8 @@ class BetweenNonces {
   void feed(std::string_view bytes, std::string& output);
   [[nodiscard]] bool has_begun() const { return begun_; }
   [[nodiscard]] bool has_ended() const { return ended_; }
-  [[nodiscard]] const std::string& behind() const { return held_; }
+  // What came behind the end.
+  [[nodiscard]] std::string& behind() { return held_; }
 
  private:
   std::string begin_, end_;
@@ -117,7 +120,8 @@ class BetweenNonces {
   bool begun_ = false, ended_ = false;
 };
 
-// Reads both streams of a run: passes on what the command wrote, and keeps how it ended.
+// Reads both streams of a run: passes on what the command wrote, and keeps how it ended. What was
+// kept (a suite's set-up) may go on writing behind that.
 class RemoteRunOutput {
  public:
   explicit RemoteRunOutput(const std::string& nonce);
@@ -138,8 +142,9 @@ class RemoteRunOutput {
   [[nodiscard]] std::optional<Duration> ended_at() const { return ended_at_; }
 
  private:
-  void read_trailer();
+  void read_trailer(std::string_view trailer);
   void read_line(std::string_view line);
+  void distrust(std::string why);
 
   BetweenNonces standard_output_, standard_error_;
   std::string done_;  // the last that the shell says

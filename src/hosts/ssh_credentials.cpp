@@ -25,14 +25,14 @@ std::string known_hosts_name(const std::string& host, int port) {
 
 // The first bytes of the base64 body of an OpenSSH key, enough to see its cipher and its type.
 std::string decoded_start(std::string_view text) {
-  const size_t from = text.find("-----\n");
+  const size_t from = text.find('\n', text.find("-----BEGIN"));
   if (from == std::string_view::npos) return {};
   constexpr std::string_view alphabet =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string bytes;
   unsigned buffer = 0;
   int bits = 0;
-  for (const char c : text.substr(from + 6)) {
+  for (const char c : text.substr(from)) {
     const size_t value = alphabet.find(c);
     if (c == '\n' || c == '\r') continue;
     if (value == std::string_view::npos || bytes.size() > 400) break;
@@ -45,17 +45,29 @@ std::string decoded_start(std::string_view text) {
   return bytes;
 }
 
+// Names and patterns are the same in capitals.
+std::string lower_case(std::string text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return text;
+}
+
+// Brackets stand for themselves here: "[host]:port".
+bool pattern_matches(std::string_view pattern, const std::string& name) {
+  std::string glob;
+  for (const char c : lower_case(std::string(pattern)))
+    glob += c == '[' ? std::string("[[]") : std::string(1, c);
+  return glob_matches(glob, lower_case(name));
+}
+
 bool is_about(const std::string& patterns, const std::string& name) {
   bool matched = false;
   for (const std::string_view pattern : split(patterns, ',')) {
-    if (pattern.starts_with('!')) {
-      if (glob_matches(std::string(pattern.substr(1)), name)) return false;
-    } else {
-      // Brackets stand for themselves here: "[host]:port".
-      std::string glob;
-      for (const char c : pattern)
-        glob += c == '[' ? std::string("[[]") : std::string(1, c);
-      matched |= glob_matches(glob, name);
+    if (!pattern.starts_with('!')) {
+      matched |= pattern_matches(pattern, name);
+    } else if (pattern_matches(pattern.substr(1), name)) {
+      return false;
     }
   }
   return matched;
@@ -71,7 +83,9 @@ Result<PrivateKey> load_private_key(const std::string& path) {
   const bool openssh = start.starts_with("openssh-key-v1");
   if (key.text.find("PRIVATE KEY-----") == std::string::npos)
     return fail(ErrorKind::unavailable, fmt::format("{} is not a private key", path));
-  // openssh-key-v1: magic, cipher name, …; PEM names its cipher in a header.
+  // PEM names its cipher in a header. openssh-key-v1: 15 bytes of magic; name of the cipher; name
+  // and options of the key's derivation; number of keys; type of the first. Texts have a length of
+  // 4 bytes before them.
   if (key.text.find("ENCRYPTED") != std::string::npos ||
       (openssh && start.find("none", 15) != 19)) {
     return fail(ErrorKind::unavailable,
@@ -79,8 +93,9 @@ Result<PrivateKey> load_private_key(const std::string& path) {
                             "`identity` out, or use a key without a passphrase",
                             path, path));
   }
+  constexpr std::string_view rsa_oid = "\x2A\x86\x48\x86\xF7\x0D\x01\x01\x01";
   key.is_rsa = key.text.find("BEGIN RSA PRIVATE KEY") != std::string::npos ||
-               start.find("ssh-rsa") != std::string::npos;
+               (openssh ? start.find("ssh-rsa", 47) == 47 : start.find(rsa_oid) < 40);
   return key;
 }
 
@@ -88,7 +103,7 @@ Result<KnownHosts> KnownHosts::load(const std::string& path) {
   KnownHosts known;
   known.path_ = path;
   std::error_code error;
-  if (!std::filesystem::exists(path, error)) return known;
+  if (!std::filesystem::exists(path, error) && !error) return known;
   const auto text = read_file(path, largest_known_hosts);
   if (!text) return tl::unexpected(text.error());
   for (std::string_view line : split(*text, '\n')) {
@@ -137,9 +152,17 @@ Result<void> KnownHosts::add(const std::string& host, int port, const std::strin
   const std::string name = known_hosts_name(host, port);
   lines_.push_back({name, key, false});
   std::error_code ignored;
-  std::filesystem::create_directories(std::filesystem::path(path_).parent_path(), ignored);
-  const Fd fd(::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600));
-  const int error = fd ? write_all(fd.get(), fmt::format("{} {}\n", name, key)) : errno;
+  const auto folder = std::filesystem::path(path_).parent_path();
+  // sshd trusts no ~/.ssh that others may write to.
+  if (std::filesystem::create_directories(folder, ignored))
+    std::filesystem::permissions(folder, std::filesystem::perms::owner_all, ignored);
+  const Fd fd(::open(path_.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600));
+  int error = fd ? 0 : errno;
+  // The last line of what is there may have no end.
+  char last = '\n';
+  if (fd && ::lseek(fd.get(), -1, SEEK_END) >= 0 && ::read(fd.get(), &last, 1) < 0) error = errno;
+  if (error == 0)
+    error = write_all(fd.get(), fmt::format("{}{} {}\n", last == '\n' ? "" : "\n", name, key));
   if (error == 0) return {};
   return fail(ErrorKind::io, fmt::format("cannot write {}: {}", path_, std::strerror(error)));
 }

@@ -187,6 +187,8 @@ class SshHost final : public Host {
         if (running.mark == mark) return running.run->on_end_of_log();
       }
     };
+    // A test whose kernel can't be watched may not pass.
+    callbacks.on_gone = [this] { lose({"its kernel log can't be followed any more"}); };
     log_ = std::make_unique<SshKernelLog>(*session_, token_, std::move(callbacks));
     patience_.set(log_start_limit, [this] {
       log_.reset();  // its log does not take our lines, or does not show them

@@ -14,7 +14,10 @@ SshKernelLog::SshKernelLog(SshSession& session, const std::string& token, Callba
   channel.on_output = [this](Stream stream, std::string_view bytes) {
     if (stream == Stream::standard_output) decoder_.feed(bytes);
   };
-  channel.on_end = [this](const std::optional<std::string>&) { channel_ = 0; };
+  channel.on_end = [this](const std::optional<std::string>&) {
+    channel_ = 0;
+    callbacks_.on_gone();
+  };
   channel_ = session.open(std::string(remote_shell), std::move(channel));
   session.write(channel_, log_script(token), true);
 }

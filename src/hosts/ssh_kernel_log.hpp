@@ -18,6 +18,7 @@ class SshKernelLog {
     enum class Writer { kernel, user_space, ff_ci };
     std::function<void(Writer, const std::string& line)> on_line;
     std::function<void(const std::string& mark)> on_end_of_run;
+    std::function<void()> on_gone;  // it can't be followed any more
   };
 
   SshKernelLog(SshSession& session, const std::string& token, Callbacks callbacks);

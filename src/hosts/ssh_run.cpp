@@ -207,7 +207,7 @@ void SshRun::on_end_of_log() {
 void SshRun::fetch_files() {
   phase_deadline_.cancel();
   phase_ = Phase::files;
-  if (command_.files.empty() || unusable_) return finish();
+  if (command_.files.empty() || unusable_ || !output_.has_begun()) return finish();
   const auto give_up_after_silence = [this] {
     phase_deadline_.set(files_silence_limit, [this] {
       end_.files_problem =
@@ -260,7 +260,7 @@ void SshRun::stop(Urgency urgency) {
   if (phase_ == Phase::files && urgency == Urgency::at_once) {
     link_.session.close(std::exchange(files_, 0));
     phase_deadline_.set(Duration{}, [this] {
-      say("its files were not waited for");
+      end_.files_problem = "they were not waited for";
       finish();
     });
   }

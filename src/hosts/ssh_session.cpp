@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <libssh2.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -70,6 +71,10 @@ constexpr HostKeyType host_key_types[] = {
     {LIBSSH2_HOSTKEY_TYPE_ECDSA_521, LIBSSH2_KNOWNHOST_KEY_ECDSA_521, "ecdsa-sha2-nistp521"},
     {LIBSSH2_HOSTKEY_TYPE_RSA, LIBSSH2_KNOWNHOST_KEY_SSHRSA, "ssh-rsa"},
 };
+
+// What libssh2 may hold for one session: channels' windows many times over. It queues whatever a
+// server sends, asked for or not.
+constexpr size_t most_memory = 64 << 20;
 
 using Session = std::unique_ptr<LIBSSH2_SESSION, void (*)(LIBSSH2_SESSION*)>;
 
@@ -143,7 +148,8 @@ struct SshSession::State : std::enable_shared_from_this<State> {
   // Getting up: handshake, host key, authentication.
 
   void begin_handshake() {
-    session.reset(::libssh2_session_init_ex(nullptr, nullptr, nullptr, this));
+    session.reset(
+        ::libssh2_session_init_ex(&State::allocate, &State::release, &State::reallocate, this));
     if (!library_is_ready() || !session) return fail_with("libssh2 could not be set up");
     ::libssh2_session_set_blocking(session.get(), 0);
     // libssh2 would read as long as something comes, and a hostile server can send for ever.
@@ -152,6 +158,22 @@ struct SshSession::State : std::enable_shared_from_this<State> {
     prefer_known_host_key_types();
     phase = Phase::handshake;
     serve();
+  }
+
+  static void* allocate(size_t size, void** abstract) {
+    return reallocate(nullptr, size, abstract);
+  }
+  static void release(void* memory, void** abstract) {
+    static_cast<State*>(*abstract)->memory -= ::malloc_usable_size(memory);
+    std::free(memory);
+  }
+  static void* reallocate(void* memory, size_t size, void** abstract) {
+    State& state = *static_cast<State*>(*abstract);
+    const size_t before = ::malloc_usable_size(memory);
+    if (size > most_memory || state.memory - before + size > most_memory) return nullptr;
+    void* made = std::realloc(memory, size);
+    if (made != nullptr) state.memory += ::malloc_usable_size(made) - before;
+    return made;
   }
 
   // The server may have several keys; the one it shows must be of a type that known_hosts has.
@@ -381,8 +403,7 @@ struct SshSession::State : std::enable_shared_from_this<State> {
     if (result == 0) return be_up();
     const bool key_refused = result == LIBSSH2_ERROR_AUTHENTICATION_FAILED ||
                              result == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED ||
-                             result == LIBSSH2_ERROR_FILE || result == LIBSSH2_ERROR_METHOD_NONE ||
-                             result == LIBSSH2_ERROR_ALLOC;
+                             result == LIBSSH2_ERROR_FILE || result == LIBSSH2_ERROR_METHOD_NONE;
     if (!key_refused) return fail_with("authentication: " + last_error());
     try_next_key();
   }
@@ -412,7 +433,9 @@ struct SshSession::State : std::enable_shared_from_this<State> {
       return -1;
     }
     *size = result->size();
-    *signature = static_cast<unsigned char*>(std::malloc(result->size()));
+    void* abstract = this;
+    *signature = static_cast<unsigned char*>(allocate(result->size(), &abstract));
+    if (*signature == nullptr) return -1;
     std::memcpy(*signature, result->data(), result->size());
     return 0;
   }
@@ -547,6 +570,7 @@ struct SshSession::State : std::enable_shared_from_this<State> {
       });
       if (wrote == LIBSSH2_ERROR_EAGAIN || wrote == 0) return;
       if (wrote < 0) {
+        channel.sent = 0;
         if (is_fatal(static_cast<int>(wrote))) return fail_with("connection: " + last_error());
         channel.unsent.clear();  // the far side has closed it; its end will be read
         return;
@@ -776,6 +800,7 @@ struct SshSession::State : std::enable_shared_from_this<State> {
   SshChannelId opening = 0;
   std::optional<Call> stuck;
   size_t received = 0, received_this_turn = 0;  // bytes
+  size_t memory = 0;                            // bytes that libssh2 holds
   bool socket_is_empty = false;                 // as far as this turn knows
   bool serving = false, serve_again = false, serve_posted = false;
   bool waiting_to_read = false, waiting_to_write = false;
