@@ -13,9 +13,13 @@ namespace ffci::test {
 struct SimulationResult {
   std::vector<std::string> broken;  // claims that did not hold; empty: all is well
   std::string log;                  // of everything, for the one who has to find out why
-  std::uint64_t tests = 0, attempts = 0, hosts_lost = 0;
+  std::uint64_t tests = 0, hosts = 0, attempts = 0, inputs = 0, hosts_lost = 0;
+  // Whether the run was one of those of which more is claimed.
+  bool healthy_tests_must_pass = false, no_host_may_be_retired = false;
 };
 
-[[nodiscard]] SimulationResult simulate(std::uint64_t seed);
+enum class KeepLog { no, yes };
+
+[[nodiscard]] SimulationResult simulate(std::uint64_t seed, KeepLog keep_log);
 
 }  // namespace ffci::test

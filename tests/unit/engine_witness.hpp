@@ -1,0 +1,413 @@
+// Witness: what is so in a simulated run, host by host and test by test, and what must hold of it.
+// The world that derives from it does things, and keeps the state here as they happen; whatever the
+// engine records or starts is compared with it.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/action.hpp"
+#include "engine_scenario.hpp"
+#include "simulated_world.hpp"
+
+namespace ffci::test {
+
+// What the driver keeps to, at most.
+inline constexpr Milliseconds to_boot = 5'000, to_notice = 40'000, to_stop = 5'000,
+                              to_set_up = 3'000, to_begin = 2'000;
+inline constexpr int most_setups_lost = 2;  // before the engine gives a suite up on a host
+
+// "t12" or "h12", counted from 1.
+inline size_t place_of(const std::string& name) {
+  return static_cast<size_t>(std::stoul(name.substr(1))) - 1;
+}
+
+class Witness {
+ protected:
+  enum class Scope { none, setting_up, ready, unusable, tearing_down };
+  struct Slot {
+    BatchNumber batch = 0;  // 0: idle
+    size_t suite = 0;
+    bool alone = false, dead = false;
+    bool in_doubt = false;  // its test ended in a way that may mean that the host is lost
+  };
+  struct SuiteHere {
+    Scope scope = Scope::none;
+    int lost = 0;  // in a row
+  };
+  struct SimulatedHost {
+    bool up = false, starting = false, retired = false, lost_for_good = false, told_to_stop = false;
+    bool going = false;   // its loss is about to be told
+    bool silent = false;  // what it says does not arrive, for the time being
+    std::vector<std::function<void()>> unheard;
+    int life = 0;           // counts its starts and ends: answers of another life are void
+    int lives_in_vain = 0;  // in a row, of those in which no test ended, and of failed starts
+    std::vector<Slot> slots;
+    std::vector<SuiteHere> suites;
+    Milliseconds unreachable_until = 0, lost_at = 0;
+    Milliseconds changed_at = 0;  // when something began or ended there last
+  };
+  struct RunningTest {
+    BatchNumber batch = 0;
+    size_t host = 0;
+    std::optional<Milliseconds> began;
+    std::optional<Outcome> said;  // by the world
+    bool stopped = false;
+  };
+  struct SimulatedTest {
+    size_t suite = 0;
+    int attempts = 0, bad = 0, lost = 0, not_set_up = 0, finished = 0;
+    Milliseconds queued_at = 0;
+    std::set<size_t> avoid;
+    std::optional<RunningTest> running;
+    std::vector<Outcome> outcomes;
+  };
+  struct RunningBatch {
+    action::StartBatch what;
+    size_t test = 0;
+  };
+
+  Witness(Scenario drawn, KeepLog keep_log)
+      : drawn_(std::move(drawn)),
+        hosts_(drawn_.hosts.size()),
+        tests_(drawn_.tests.size()),
+        keep_log_(keep_log == KeepLog::yes) {
+    for (size_t i = 0; i < hosts_.size(); ++i) {
+      hosts_[i].slots.resize(static_cast<size_t>(drawn_.plan.hosts[i].slots));
+      hosts_[i].suites.resize(drawn_.plan.suites.size());
+    }
+    for (size_t i = 0; i < tests_.size(); ++i) {
+      const std::string& name = drawn_.plan.tests[i].id.suite;
+      while (drawn_.plan.suites[tests_[i].suite].name != name)
+        ++tests_[i].suite;
+      queued_.insert(i);
+    }
+    result_.tests = tests_.size();
+    result_.hosts = hosts_.size();
+  }
+
+  void take_down(const RunEvent& event) {
+    claim(event.sequence == ++sequence_, "events are numbered without gaps");
+    claim(event.time >= last_event_, "events are in order of time");
+    last_event_ = event.time;
+    std::visit([this](const auto& fact) { this->note(fact); }, event.fact);
+  }
+
+  // Such a test goes back to the queue without an event.
+  void put_back_if_not_begun(size_t test, BatchNumber batch) {
+    auto& running = tests_[test].running;
+    if (!running || running->batch != batch || running->began) return;
+    running.reset();
+    queue(test);
+  }
+  void queue(size_t test) {
+    queued_.insert(test);
+    tests_[test].queued_at = now_;
+  }
+
+  void claim(bool holds, const char* what) {
+    if (holds || result_.broken.size() >= 5) return;
+    result_.broken.emplace_back(what);
+    log("BROKEN: {}", what);
+  }
+
+  [[nodiscard]] const std::string& host_name(size_t at) const { return drawn_.plan.hosts[at].name; }
+
+  template <class... Arguments>
+  void log(fmt::format_string<Arguments...> format, Arguments&&... arguments) {
+    if (!keep_log_ || result_.log.size() > 1'000'000) return;
+    result_.log += fmt::format("{:>8} ", now_);
+    result_.log += fmt::format(format, std::forward<Arguments>(arguments)...);
+    result_.log += '\n';
+  }
+
+  [[nodiscard]] bool is_last_chance(const SimulatedTest& test) const {
+    return test.lost > 0 && test.lost >= drawn_.plan.max_host_restarts;
+  }
+  [[nodiscard]] bool wants_to_be_alone(const SimulatedTest& test) const {
+    return drawn_.plan.suites[test.suite].parallel == 1 || is_last_chance(test);
+  }
+  void check_may_start(const action::StartBatch& start, size_t place) {
+    const SimulatedTest& test = tests_[place];
+    const SimulatedHost& host = hosts_[start.host];
+    const SuitePlan& suite = drawn_.plan.suites[start.suite];
+    claim(start.suite == test.suite, "a test is started as one of its suite");
+    claim(queued_.contains(place) && !test.running && test.finished == 0,
+          "only a test that waits is started");
+    claim(start.attempts.front() == test.attempts + 1, "attempts are counted");
+    claim(host.up && !host.told_to_stop && !host.retired,
+          "no host is used after its end, or before it is up");
+    claim(!ending_, "nothing is started once the run is ending");
+    const Slot& slot = host.slots.at(static_cast<size_t>(start.slot - 1));
+    claim(slot.batch == 0 && !slot.dead, "a slot runs one batch at a time");
+    claim(!suite.has_setup || host.suites[start.suite].scope == Scope::ready,
+          "a suite's tests run where it was set up");
+    int of_suite = 0, others = 0;
+    for (const Slot& other : host.slots) {
+      claim(!other.in_doubt, "nothing is started where a host may just have been lost");
+      if (other.batch == 0) continue;
+      (other.suite == start.suite ? of_suite : others)++;
+      claim(!other.alone, "nothing is started beside a test that wants to be alone");
+    }
+    claim(!wants_to_be_alone(test) || of_suite + others == 0,
+          "a test that wants to be alone is alone");
+    claim(suite.parallel == 0 || of_suite < suite.parallel, "a suite's `parallel` is kept");
+    if (!test.avoid.contains(start.host)) return;
+    const auto [other_host, other_up] = other_hosts(test);
+    claim(!other_up || !is_last_chance(test),
+          "a last chance is not taken on a host that was lost while another one is up");
+    claim(!other_host || now_ >= test.queued_at + drawn_.plan.wait_for_other_host.count(),
+          "a test goes back to its host only after a while, if another one may take it");
+  }
+
+  // No slot is idle while something could run there.
+  void check_nothing_idles() {
+    if (ending_ || queued_.empty()) return;
+    for (size_t at = 0; at < hosts_.size(); ++at) {
+      const SimulatedHost& host = hosts_[at];
+      if (!host.up || host.told_to_stop || host.retired) continue;
+      size_t used = 0, dead = 0, in_set_up = 0;
+      bool closed = false;
+      for (const Slot& slot : host.slots) {
+        used += slot.batch != 0;
+        dead += slot.dead;
+        closed |= slot.alone || slot.in_doubt;
+      }
+      for (size_t suite = 0; suite < host.suites.size(); ++suite) {
+        if (host.suites[suite].scope != Scope::setting_up) continue;
+        ++in_set_up;
+        closed |= drawn_.plan.suites[suite].parallel == 1;
+      }
+      if (closed || used + in_set_up + dead >= host.slots.size()) continue;
+      for (const size_t test : queued_) {
+        if (!should_run(test, at, used + in_set_up)) continue;
+        claim(false, "no slot is idle while something could run there");
+        log("  {} could run on {}", to_string(drawn_.plan.tests[test].id), host_name(at));
+        return;
+      }
+    }
+  }
+
+  void check_the_end() {
+    for (const SimulatedTest& test : tests_) {
+      claim(test.finished == 1, "every selected test has exactly one verdict");
+      claim(!test.running, "no test runs when the run is over");
+    }
+    claim(selected_ == tests_.size(), "every test is selected once");
+    claim(batches_.empty(), "nothing runs when the run is over");
+    for (const SimulatedHost& host : hosts_)
+      claim(host.retired || !host.up, "every host is down when the run is over");
+    using How = RunFinished::How;
+    claim(how_ == How::completed || ending_, "a run that ends early says so");
+    claim(how_ != How::no_hosts || std::all_of(hosts_.begin(), hosts_.end(),
+                                               [](const auto& host) { return host.retired; }),
+          "a run has no hosts when all are retired");
+    claim(how_ != How::completed || std::all_of(tests_.begin(), tests_.end(),
+                                                [](const auto& test) { return test.attempts > 0; }),
+          "in a completed run every test had its turn");
+    check_the_time();
+    check_the_healthy();
+  }
+
+  Scenario drawn_;
+  Milliseconds now_ = 0, leapt_ = 0;
+  std::vector<SimulatedHost> hosts_;
+  std::vector<SimulatedTest> tests_;
+  std::set<size_t> queued_;
+  std::map<BatchNumber, RunningBatch> batches_;
+  std::optional<size_t> losing_;  // the host whose loss is being told
+  bool set_up_failed_ = false;    // of some suite, on some host
+  bool ending_ = false;
+  Duration last_event_{};
+  std::uint64_t starts_ = 0, set_ups_ = 0;
+  SimulationResult result_;
+
+ private:
+  // What the engine says has happened.
+
+  template <class Fact>
+  void note(const Fact&) {}
+  void note(const TestSelected& fact) {
+    claim(place_of(fact.test.name) == selected_++, "tests are selected as they were listed");
+  }
+  void note(const AttemptStarted& fact) {
+    SimulatedTest& test = tests_[place_of(fact.test.name)];
+    claim(fact.attempt == ++test.attempts, "attempts are numbered without gaps");
+    claim(test.running && test.running->began && !test.running->said &&
+              host_name(test.running->host) == fact.host,
+          "an attempt has started where the test was started");
+  }
+  void note(const AttemptFinished& fact) {
+    const size_t place = place_of(fact.test.name);
+    SimulatedTest& test = tests_[place];
+    claim(fact.result.outcome.has_value(), "a finished attempt has an outcome");
+    const Outcome& outcome = *fact.result.outcome;
+    log("{} attempt {}: {}", to_string(fact.test), fact.result.number, outcome_name(outcome));
+    if (!test.running || !test.running->began) ++test.attempts;
+    claim(fact.result.number == test.attempts, "attempts are numbered without gaps");
+    claim(is_true(place, outcome), "an attempt ended as it did in the world");
+    test.outcomes.push_back(outcome);
+    if (is_bad(outcome)) {
+      ++test.bad;
+    } else if (std::holds_alternative<HostLost>(outcome)) {
+      ++test.lost;
+    } else if (!std::holds_alternative<Passed>(outcome) &&
+               !std::holds_alternative<Skipped>(outcome)) {
+      ++test.not_set_up;
+    }
+    claim(test.bad <= drawn_.plan.retry_failures + 1, "failure retries keep to their budget");
+    claim(test.lost <= drawn_.plan.max_host_restarts + 1, "a test loses no more hosts than it may");
+    claim(test.not_set_up <= drawn_.plan.retry_setups + 1 ||
+              std::holds_alternative<SetupFailed>(outcome),
+          "set-up retries keep to their budget");
+    if (test.running && test.running->said &&
+        !std::holds_alternative<HostLost>(*test.running->said) &&
+        !std::holds_alternative<NotRun>(outcome))
+      hosts_[test.running->host].lives_in_vain = 0;
+    test.avoid.insert(place_of(fact.result.host));
+    test.running.reset();
+    queue(place);  // unless TestFinished follows
+  }
+  void note(const TestFinished& fact) {
+    const size_t place = place_of(fact.test.name);
+    SimulatedTest& test = tests_[place];
+    claim(++test.finished == 1, "a test is finished once");
+    claim((test.attempts == 0) == fact.not_run.has_value(),
+          "a test without an attempt says why, and no other does");
+    claim(!fact.not_run || !fact.not_run->starts_with("it was not expected to end") ||
+              is_too_late(place),
+          "a test is not run for want of time only when it has none");
+    queued_.erase(place);
+  }
+  void note(const HostRetired& fact) {
+    SimulatedHost& host = hosts_[place_of(fact.host)];
+    host.retired = true;
+    claim(host.lost_for_good || host.lives_in_vain >= drawn_.plan.host_starts ||
+              std::all_of(host.slots.begin(), host.slots.end(),
+                          [](const Slot& slot) { return slot.dead; }),
+          "a host is retired for good reason");
+  }
+  void note(const RunStopping&) { ending_ = true; }
+  void note(const RunFinished& fact) { how_ = fact.how; }
+
+  [[nodiscard]] bool is_too_late(size_t test) const {
+    const auto& expected = drawn_.plan.tests[test].expected;
+    return drawn_.plan.deadline && expected && Duration(now_) + *expected > *drawn_.plan.deadline;
+  }
+  [[nodiscard]] bool may_be_used(size_t at, size_t suite) const {
+    const SimulatedHost& host = hosts_[at];
+    return !host.retired && host.suites[suite].scope != Scope::unusable &&
+           host.suites[suite].lost < most_setups_lost;
+  }
+
+  // Whether there are hosts for it that it has not failed on or lost, and whether one is up.
+  [[nodiscard]] std::pair<bool, bool> other_hosts(const SimulatedTest& test) const {
+    bool any = false, any_up = false;
+    for (size_t host = 0; host < hosts_.size(); ++host) {
+      if (test.avoid.contains(host) || !may_be_used(host, test.suite)) continue;
+      any = true;
+      any_up |= hosts_[host].up;
+    }
+    return {any, any_up};
+  }
+
+  // Whether the test's attempt ended like that.
+  [[nodiscard]] bool is_true(size_t place, const Outcome& outcome) const {
+    const auto& running = tests_[place].running;
+    if (!running) return std::holds_alternative<SetupFailed>(outcome) && set_up_failed_;
+    const bool lost = losing_ == running->host ||
+                      (running->said && std::holds_alternative<HostLost>(*running->said));
+    if (std::holds_alternative<HostLost>(outcome)) return lost;
+    if (std::holds_alternative<NotRun>(outcome))
+      return running->stopped || !running->said || std::holds_alternative<NotRun>(*running->said);
+    if (std::holds_alternative<TimedOut>(outcome)) {
+      const TestCase& test = drawn_.plan.tests[place];
+      const Milliseconds limit = test.timeout.value_or(drawn_.plan.test_timeout).count();
+      return running->stopped && limit > 0 && now_ >= running->began.value_or(now_) + limit &&
+             (drawn_.tests[place].kind != TestFate::Kind::passes ||
+              (lost && tests_[place].lost > 0));
+    }
+    return running->said && running->said->index() == outcome.index();
+  }
+
+  [[nodiscard]] bool should_run(size_t place, size_t at, size_t used) const {
+    const SimulatedTest& test = tests_[place];
+    const SimulatedHost& host = hosts_[at];
+    const Scope scope = host.suites[test.suite].scope;
+    if (!may_be_used(at, test.suite) || (scope != Scope::none && scope != Scope::ready))
+      return false;
+    if (used > 0 && wants_to_be_alone(test)) return false;
+    const int parallel = drawn_.plan.suites[test.suite].parallel;
+    if (parallel > 0 && std::count_if(host.slots.begin(), host.slots.end(), [&](const Slot& slot) {
+                          return slot.batch != 0 && slot.suite == test.suite;
+                        }) >= parallel)
+      return false;
+    if (is_too_late(place)) return false;
+    if (!test.avoid.contains(at)) return true;
+    const auto [others, others_up] = other_hosts(test);
+    if (others_up && is_last_chance(test)) return false;
+    return !others || now_ >= std::max(host.changed_at, test.queued_at) +
+                                  drawn_.plan.wait_for_other_host.count();
+  }
+
+  void check_the_time() {
+    const Milliseconds slack =
+        to_stop + to_boot + 90'000 + to_notice + 1'000;  // … a set-up to its limit, a teardown
+    if (drawn_.plan.deadline)
+      claim(now_ <= drawn_.plan.deadline->count() + slack + leapt_, "the deadline is kept");
+    // All that was done, one after the other.
+    Milliseconds longest = drawn_.plan.test_timeout.count();
+    for (const TestFate& test : drawn_.tests)
+      longest = std::max(longest, test.takes);
+    const auto steps = static_cast<Milliseconds>(result_.attempts + starts_ + set_ups_ + 10);
+    const Milliseconds each = longest + to_begin + to_stop + to_notice + to_boot + 60'000 +
+                              drawn_.plan.wait_for_other_host.count();
+    claim(now_ <= steps * each + leapt_, "the run takes no longer than what it did");
+  }
+
+  // What must hold when the world is kind enough.
+  void check_the_healthy() {
+    const long killers = drawn_.count(TestFate::Kind::kills_host);
+    const bool nothing_else = !drawn_.may_end_early() && drawn_.set_ups_work() && !hosts_.empty() &&
+                              drawn_.count(TestFate::Kind::hangs) == 0 &&
+                              drawn_.plan.max_host_restarts > 0 && drawn_.unkillable == 0;
+    const bool only_killers = nothing_else && drawn_.bad_hosts() == 0;
+    const bool one_bad_host =
+        nothing_else && killers == 0 && drawn_.bad_hosts() == 1 && hosts_.size() > 1;
+    result_.no_host_may_be_retired = only_killers && killers < drawn_.plan.host_starts;
+    result_.healthy_tests_must_pass = result_.no_host_may_be_retired || one_bad_host;
+    for (size_t i = 0; i < tests_.size(); ++i) {
+      if (drawn_.tests[i].kind != TestFate::Kind::passes) continue;
+      std::vector<const Outcome*> outcomes;
+      for (const Outcome& outcome : tests_[i].outcomes)
+        outcomes.push_back(&outcome);
+      const Verdict verdict = verdict_of(outcomes);
+      // Its time may have been up twice when its host was lost.
+      if (result_.healthy_tests_must_pass && tests_[i].bad == 0)
+        claim(verdict == Verdict::passed, "every healthy test passes where it can");
+      if (!ending_ && verdict == Verdict::error)
+        claim(set_up_failed_ || tests_[i].lost > drawn_.plan.max_host_restarts,
+              "a healthy test is an error only when it lost all the hosts that it may");
+      claim(
+          verdict != Verdict::failed && verdict != Verdict::crashed && verdict != Verdict::skipped,
+          "a healthy test is never bad");
+    }
+    for (const SimulatedHost& host : hosts_)
+      claim(!host.retired || !result_.no_host_may_be_retired, "killer tests do not cost a host");
+  }
+
+  bool keep_log_;
+  std::uint64_t sequence_ = 0;
+  size_t selected_ = 0;
+  std::optional<RunFinished::How> how_;
+};
+
+}  // namespace ffci::test
