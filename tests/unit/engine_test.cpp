@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <csignal>
+#include <deque>
 #include <string>
 #include <vector>
 
@@ -227,6 +228,36 @@ TEST_CASE("a host that waited in vain for others to take a test does not wait ag
   CHECK(driver.pass("x") == Texts{"start y on a/1"});
 }
 
+TEST_CASE("a test that failed beside an idle slot waits for another host as well") {
+  EnginePlan retrying = plan({test("x"), test("y")}, {{"a", 2}, {"b", 1}});
+  retrying.retry_failures = 1;
+  Driver driver(retrying);
+  driver.up(0);
+  driver.pass("y");
+  driver.at(50s);
+  CHECK(driver.fails("x").empty());
+  CHECK(driver.at(64999ms).empty());
+  CHECK(driver.at(65s) == Texts{"start x on a/1"});
+}
+
+TEST_CASE("the time that a set-up takes counts as idle, when other hosts could take what is left") {
+  EnginePlan retrying = plan({test("x"), test("y"), test("z")}, {{"a", 1}, {"b", 1}});
+  retrying.suites[0].has_setup = true;
+  Driver driver(retrying);
+  for (const size_t host : {0u, 1u}) {
+    driver.up(host);
+    driver.give(input::FinishSetUp{host, 0, 1s, {}});
+  }
+  driver.lose(0);
+  driver.at(1s);
+  CHECK(driver.up(0) == Texts{"set up s on a"});
+  driver.at(2s);
+  CHECK(driver.pass("y") == Texts{"start z on b/1"});
+  CHECK(driver.give(input::FinishSetUp{0, 0, 1s, {}}).empty());
+  CHECK(driver.at(15999ms).empty());
+  CHECK(driver.at(16s) == Texts{"start x on a/1"});
+}
+
 TEST_CASE("a test's last chance is taken alone, and on a host that it did not lose if one is up") {
   EnginePlan losing = plan({test("x"), test("long"), test("y")}, {{"a", 2}, {"b", 2}});
   losing.max_host_restarts = 1;
@@ -433,6 +464,54 @@ TEST_CASE("tests that kill their hosts again and again use up their own budgets,
   CHECK(std::get<RunFinished>(driver.events.back().fact).how == RunFinished::How::completed);
 }
 
+TEST_CASE("a killer among good tests is an error after four hosts lost, and costs nothing else") {
+  for (const int slots : {1, 3}) {
+    for (const size_t place : {0u, 10u, 20u}) {
+      CAPTURE(slots);
+      CAPTURE(place);
+      std::vector<TestCase> tests;
+      for (int i = 1; i <= 20; ++i)
+        tests.push_back(test("good" + std::to_string(i)));
+      tests.insert(tests.begin() + static_cast<std::ptrdiff_t>(place), test("killer"));
+      EnginePlan killing = plan(tests, {{"a", slots}, {"b", slots}});
+      killing.max_host_restarts = 3;
+      killing.host_starts = 4;
+      Driver driver(killing);
+      Duration now{};
+      std::deque<std::string> asked;
+      const auto ask = [&](const Texts& more) {
+        asked.insert(asked.end(), more.begin(), more.end());
+      };
+      ask(driver.up(0));
+      ask(driver.up(1));
+      while (!asked.empty()) {
+        const std::string what = asked.front();
+        asked.pop_front();
+        const size_t host = what.find(" on b/") == std::string::npos ? 0 : 1;
+        if (what.starts_with("start killer")) {
+          ask(driver.lose(host));
+          ask(driver.at(now += 1s));
+          ask(driver.up(host));
+        } else if (what.starts_with("start")) {
+          ask(driver.pass(what.substr(6, what.find(' ', 6) - 6)));
+        }
+      }
+      for (const size_t host : {0u, 1u})
+        driver.give(input::FinishHost{host});
+      CHECK(driver.outcomes("killer") ==
+            Texts{"host_lost", "host_lost", "host_lost", "host_lost", "finished"});
+      for (int i = 1; i <= 20; ++i) {
+        const Texts outcomes = driver.outcomes("good" + std::to_string(i));
+        REQUIRE(outcomes.size() >= 2);
+        CHECK(outcomes[outcomes.size() - 2] == "passed");
+      }
+      for (const std::string& fact : driver.facts())
+        CHECK_FALSE(fact.starts_with("retire"));
+      CHECK(std::get<RunFinished>(driver.events.back().fact).how == RunFinished::How::completed);
+    }
+  }
+}
+
 TEST_CASE("a host that was up has time to come back, one that never was has not") {
   EnginePlan rebooting = plan({test("x"), test("y")}, {{"a", 1}, {"b", 1}});
   rebooting.host_starts = 2;
@@ -526,11 +605,12 @@ TEST_CASE("at the deadline what runs is stopped, and what waits never ran; both 
 }
 
 TEST_CASE("a test that is not expected to end before the deadline leaves its turn to one that is") {
-  EnginePlan limited = plan({test("long", 60s), test("short", 5s)});
+  EnginePlan limited = plan({test("long", 60s), test("short", 5s), test("next", 4s)});
   limited.deadline = 30s;
   Driver driver(limited);
   CHECK(driver.up(0) == Texts{"start short on a/1"});
-  CHECK(driver.pass("short") == Texts{"halt a"});
+  CHECK(driver.pass("short") == Texts{"start next on a/1"});
+  CHECK(driver.pass("next") == Texts{"halt a"});
   CHECK(driver.outcomes("long") ==
         Texts{"never ran: it was not expected to end before the run's deadline of 30.0s"});
 }
