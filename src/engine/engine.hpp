@@ -83,6 +83,7 @@ class Engine {
   struct Host {
     enum class State { starting, ready, backing_off, stopping, down, retired };
     State state = State::starting;
+    std::string boot_id;
     std::vector<Slot> slots;
     std::vector<SuiteOnHost> suites;
     int fruitless_lives = 0;          // in a row, of those in which it was up

@@ -18,8 +18,12 @@ void Engine::on(const input::AcceptHost& accept) {
   host.state = Host::State::ready;
   host.failed_starts = 0;
   hosts_changed_ = true;
-  for (Slot& slot : host.slots)
-    slot.idle_since = now_;
+  // What could not be killed is still there when only the connection was lost.
+  const bool same_boot = !accept.facts.boot_id.empty() && accept.facts.boot_id == host.boot_id;
+  for (Slot& slot : host.slots) {
+    if (slot.use != Slot::Use::retired || !same_boot) slot = Slot{.idle_since = now_};
+  }
+  host.boot_id = accept.facts.boot_id;
   record(accept.facts);
 }
 
@@ -47,8 +51,9 @@ void Engine::on(const input::LoseHost& lose) {
     lost_by_a_test |= batch.lost_again;
     close_batch(slot.batch, {});
   }
-  for (Slot& slot : host.slots)
-    slot = Slot{};
+  for (Slot& slot : host.slots) {
+    if (slot.use != Slot::Use::retired) slot = Slot{};
+  }
   for (SuiteOnHost& suite : host.suites) {
     SuiteOnHost next;
     next.setups_lost = suite.setups_lost;

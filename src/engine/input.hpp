@@ -60,6 +60,7 @@ struct EndBatch {
   BatchNumber batch = 0;
   std::optional<std::string>
       slot_unusable;  // something of it could not be killed: nothing more may run in that slot
+                      // before the host has booted again
 };
 // A host that was told to stop is down.
 struct FinishHost {

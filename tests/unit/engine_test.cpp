@@ -28,9 +28,9 @@ class Driver {
     now_ = now;
     return give(input::Tick{});
   }
-  Texts up(size_t host) {
+  Texts up(size_t host, const std::string& boot_id = {}) {
     return give(input::AcceptHost{
-        host, HostReady{plan_.hosts[host].name, "", plan_.hosts[host].slots, "", "", ""}});
+        host, HostReady{plan_.hosts[host].name, "", plan_.hosts[host].slots, "", "", "", boot_id}});
   }
   Texts lose(size_t host) { return give(input::LoseHost{host, "gone"}); }
   Texts end(const std::string& test, Outcome outcome) {
@@ -742,6 +742,20 @@ TEST_CASE(
                              }()});
   CHECK(driver.give(input::EndBatch{1, "still there"}).empty());
   CHECK(driver.pass("x") == Texts{"start y on a/2"});
+}
+
+TEST_CASE("a slot that is not usable stays so until the host has booted again") {
+  for (const bool booted : {true, false}) {
+    CAPTURE(booted);
+    Driver driver(plan({test("stuck"), test("x")}, {{"a", 2}}));
+    driver.up(0, "boot 1");
+    driver.end_alone("stuck", NotRun{"stopped"});
+    CHECK(driver.give(input::EndBatch{driver.batch_of("stuck"), "still there"}).empty());
+    driver.lose(0);
+    driver.at(1s);
+    CHECK(driver.up(0, booted ? "boot 2" : "boot 1") ==
+          (booted ? Texts{"start stuck on a/1", "start x on a/2"} : Texts{"start stuck on a/2"}));
+  }
 }
 
 TEST_CASE("a job without tests or without hosts ends at once") {

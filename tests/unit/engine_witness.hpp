@@ -48,6 +48,7 @@ class Witness {
     bool going = false;   // its loss is about to be told
     bool silent = false;  // what it says does not arrive, for the time being
     std::vector<std::function<void()>> unheard;
+    int boots = 0;
     int life = 0;           // counts its starts and ends: answers of another life are void
     int lives_in_vain = 0;  // in a row, of those in which no test ended, and of failed starts
     std::vector<Slot> slots;

@@ -170,9 +170,14 @@ class World : Witness {
     host.starting = false;
     host.up = true;
     host.changed_at = now_;
+    if (dice_.chance(50)) {
+      ++host.boots;
+      for (Slot& slot : host.slots)
+        slot.dead = false;
+    }
     log("{} is up", host_name(at));
-    deliver(input::AcceptHost{
-        at, HostReady{host_name(at), "simulated", drawn_.plan.hosts[at].slots, "", "", ""}});
+    deliver(input::AcceptHost{at, HostReady{host_name(at), "simulated", drawn_.plan.hosts[at].slots,
+                                            "", "", "", fmt::format("boot {}", host.boots)}});
   }
 
   void perform(const action::StopHost& stop) {
@@ -424,7 +429,8 @@ class World : Witness {
       }
       suite.scope = Scope::none;
     }
-    std::fill(host.slots.begin(), host.slots.end(), Slot{});
+    for (Slot& slot : host.slots)
+      slot = Slot{.dead = slot.dead};
     host.up = host.starting = host.silent = host.going = false;
     host.unheard.clear();
     host.lost_for_good = for_good;
