@@ -85,8 +85,10 @@ void AttemptRun::tell_facts() {
 }
 
 void AttemptRun::lose_host(const std::string& why) {
-  // Its end may be known, and only its files be missing.
-  if (running_ && facts_.empty()) {
+  // Its end may be known, and only what goes with it be missing.
+  if (running_ && facts_.empty() && end_) {
+    parser_->on_end(*end_, setting_.now(), facts_);
+  } else if (running_ && facts_.empty()) {
     TestEnded ended;
     ended.test = *running_;
     ended.at = setting_.now();

@@ -41,6 +41,7 @@ class AttemptRun final : public CommandObserver, public std::enable_shared_from_
   // Before the host is given the command.
   void begin();
   void on_output(Stream stream, std::string_view bytes) override;
+  void on_over(const CommandEnd& end) override { end_ = end; }
   void on_end(const CommandEnd& end, const std::optional<std::string>& slot_unusable) override;
   // In the place of on_end, when the host is gone: tells the end of the test that was running.
   void lose_host(const std::string& why);

@@ -19,6 +19,9 @@ class CommandObserver {
  public:
   virtual ~CommandObserver() = default;
   virtual void on_output(Stream stream, std::string_view bytes) = 0;
+  // The command itself is over, and told all it had to say; what goes with it may still come, or be
+  // lost with the host.
+  virtual void on_over(const CommandEnd& end) = 0;
   // The last call. `slot_unusable`: something it started could not be killed.
   virtual void on_end(const CommandEnd& end, const std::optional<std::string>& slot_unusable) = 0;
 };

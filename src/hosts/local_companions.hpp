@@ -31,6 +31,7 @@ class LocalCompanions final : public CommandObserver {
   void stop(Urgency urgency);
 
   void on_output(Stream stream, std::string_view bytes) override;
+  void on_over(const CommandEnd& end) override { observer_.on_over(end); }
   void on_end(const CommandEnd& end, const std::optional<std::string>& slot_unusable) override;
 
  private:

@@ -20,8 +20,20 @@ constexpr std::string_view common = R"sh(case :$PATH: in
   *) PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin ;;
 esac
 export PATH
+# Mounts on $1, and below it. A bind mount of the same file system looks like any directory.
+mounts_in() {
+  while read -r _ _ _ _ point _; do
+    case $point in "$1" | "$1"/*) printf '%b\n' "$point" ;; esac
+  done </proc/self/mountinfo
+}
 # Not what is mounted there. `why`: what is in the way.
 remove() {
+  tries=0
+  while mounted=$(mounts_in "$1" | tail -n 1); [ -n "$mounted" ]; do
+    why="$mounted is mounted"
+    [ $tries -lt 100 ] && umount -l -- "$mounted" 2>/dev/null || return 1
+    tries=$((tries + 1))
+  done
   why=$(rm -rf --one-file-system -- "$1" 2>&1) && return
   case $why in *"unrecognized option"*) ;; *) return 1 ;; esac
   # Busybox has another way.

@@ -20,6 +20,7 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr Duration goodbye_limit = std::chrono::seconds(5);
+constexpr Duration at_once_limit = std::chrono::seconds(5);
 constexpr Duration log_start_limit = std::chrono::seconds(5);
 
 class SshHost final : public Host {
@@ -68,8 +69,9 @@ class SshHost final : public Host {
 
   void stop_scope(size_t suite, Urgency urgency) override {
     const auto found = scopes_.find(suite);
-    if (found != scopes_.end() && found->second.run && !found->second.ended)
-      found->second.run->stop(urgency);
+    if (found == scopes_.end() || !found->second.run || found->second.ended) return;
+    found->second.run->stop(urgency);
+    if (urgency == Urgency::at_once) lose_if_silent();
   }
 
   void run(std::uint64_t number, int slot, size_t /*suite*/, const Command& command,
@@ -93,6 +95,7 @@ class SshHost final : public Host {
     callbacks.on_output = [&observer](Stream stream, std::string_view bytes) {
       observer.on_output(stream, bytes);
     };
+    callbacks.on_over = [&observer](const CommandEnd& end) { observer.on_over(end); };
     callbacks.on_end = [this, number](const CommandEnd& end,
                                       const std::optional<std::string>& unusable) {
       on_command_end(number, end, unusable);
@@ -104,7 +107,9 @@ class SshHost final : public Host {
 
   void stop_command(std::uint64_t number, Urgency urgency) override {
     const auto found = running_.find(number);
-    if (found != running_.end()) found->second.run->stop(urgency);
+    if (found == running_.end()) return;
+    if (urgency == Urgency::at_once) lose_if_silent();
+    found->second.run->stop(urgency);
   }
 
   void stop(Urgency urgency) override {
@@ -295,9 +300,13 @@ class SshHost final : public Host {
       scopes_[suite].observer->on_set_up(suite, {});
       return;
     }
-    end_scope(suite, [this, suite, failure](const std::optional<std::string>&) {
-      tell_scope(suite, [&](ScopeObserver& observer) { observer.on_set_up(suite, failure); });
-    });
+    // Whatever it had come to is taken down again.
+    run_in_scope(
+        suite, scopes_[suite].teardown, next_mark(), [this, suite, failure](const CommandEnd&) {
+          end_scope(suite, [this, suite, failure](const std::optional<std::string>&) {
+            tell_scope(suite, [&](ScopeObserver& observer) { observer.on_set_up(suite, failure); });
+          });
+        });
   }
 
   void on_teardown_end(size_t suite, const CommandEnd& end) {
@@ -337,6 +346,13 @@ class SshHost final : public Host {
   }
 
   // Going down, and being lost.
+
+  // What has to end at once does not wait for a machine that may be gone. One that lives clears
+  // away by itself what ran there.
+  void lose_if_silent() {
+    patience_.set(at_once_limit,
+                  [this] { lose({"it did not end in time what was to end at once"}); });
+  }
 
   void go_down_when_idle() {
     if (down_ || !running_.empty()) return;

@@ -176,6 +176,11 @@ void SshRun::finish_command() {
     const auto measured = std::chrono::duration_cast<Duration>(completed_ - began_);
     end_.duration = alone ? measured : output_.took().value_or(measured);
   }
+  if (callbacks_.on_over && !unusable_) {
+    CommandEnd over = end_;
+    if (!command_.files.empty()) over.files_problem = "the host was lost before they came";
+    callbacks_.on_over(over);
+  }
   end_tracer();
 }
 

@@ -34,6 +34,8 @@ class SshRun {
  public:
   struct Callbacks {
     std::function<void(Stream, std::string_view)> on_output;
+    // The command itself is over; what goes with it may still come.
+    std::function<void(const CommandEnd&)> on_over;
     // Once. `unusable`: something it started can't be killed, or that is not known.
     std::function<void(const CommandEnd&, const std::optional<std::string>& unusable)> on_end;
   };
