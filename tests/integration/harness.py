@@ -29,6 +29,7 @@ def wait_for(condition, what, seconds=30):
 
 class FfciTest(unittest.TestCase):
     maxDiff = None
+    world = None  # of ssh_machines, where ff-ci runs; None: here
 
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ffci-test-"))
@@ -43,15 +44,34 @@ class FfciTest(unittest.TestCase):
 
     def commands(self, tests, suite="", slots=2, run=""):
         """A job of one suite `s`; `tests` maps names to commands, or to dicts of a test's keys."""
+        self._write_job(tests, suite, {"local": {"slots": slots}}, {"kill-after": "300ms"}, run)
+
+    def commands_over(self, machines, tests, suite="", slots=1, run="", ssh=None, local=0):
+        """As commands(), over SSH machines: those of a world, or as a spec names them.
+
+        `ssh` is further keys of hosts.ssh; None takes one away. The kernel's log, which all machines of all worlds share, is
+        not watched, as long as `run` does not say so. `local` is slots here.
+        """
+        names = [machine if isinstance(machine, str) else f"root@{machine.address}:{machine.port}:/root" for machine in machines]
+        keys = {"machines": names, "slots": slots, "identity": str(self.world.identity), "known-hosts": str(self.world.known_hosts),
+                **(ssh or {})}
+        hosts = {"ssh": {key: value for key, value in keys.items() if value is not None}}
+        if local:
+            hosts["local"] = {"slots": local}
+        self._write_job(tests, suite, hosts, {"kill-after": "300ms", "dmesg": False}, run)
+
+    def _write_job(self, tests, suite, hosts, run, run_lines):
         entries = [{"name": name, **(test if isinstance(test, dict) else {"command": test})} for name, test in tests.items()]
+        given = {line.split(":")[0] for line in run_lines.splitlines()}
         self.write(
             "job.yaml",
             "version: 1\nname: job\nsuites:\n  - name: s\n    commands:\n"
             + "".join(f"      {line}\n" for line in suite.splitlines())
             + f"      tests: {json.dumps(entries)}\n"
-            + f"hosts: {{local: {{slots: {slots}}}}}\n"
-            + "run:\n  kill-after: 300ms\n"
-            + "".join(f"  {line}\n" for line in run.splitlines()),
+            + f"hosts: {json.dumps(hosts)}\n"
+            + "run:\n"
+            + "".join(f"  {key}: {json.dumps(value)}\n" for key, value in run.items() if key not in given)
+            + "".join(f"  {line}\n" for line in run_lines.splitlines()),
         )
 
     def environment(self, **changes):
@@ -60,14 +80,18 @@ class FfciTest(unittest.TestCase):
         return environment
 
     def ffci(self, *arguments, env=None, timeout=120, stdin=None):
-        return subprocess.run([FFCI, *map(str, arguments)], cwd=self.folder, capture_output=True, text=True, errors="replace",
+        return subprocess.run(self._command_line(arguments), cwd=self.folder, capture_output=True, text=True, errors="replace",
                               timeout=timeout, env=self.environment(**(env or {})), input=stdin)
 
-    def start(self, *arguments):
-        process = subprocess.Popen([FFCI, *map(str, arguments)], cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                   text=True, errors="replace", env=self.environment())
+    def start(self, *arguments, env=None):
+        process = subprocess.Popen(self._command_line(arguments), cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                   text=True, errors="replace", env=self.environment(**(env or {})))
         self.addCleanup(self._end, process)
         return process
+
+    def _command_line(self, arguments):
+        line = [FFCI, *map(str, arguments)]
+        return self.world.inside(line) if self.world else line
 
     @staticmethod
     def _end(process):
@@ -89,19 +113,27 @@ class FfciTest(unittest.TestCase):
     def verdicts(self, run="latest"):
         return {name: test["verdict"] for name, test in self.by_name(run).items()}
 
+    def outcomes(self, test, run="latest"):
+        """Of its attempts, in their order."""
+        return [attempt["outcome"] for attempt in self.by_name(run)[test]["attempts"]]
+
     def events(self, run="latest"):
         lines = (self.folder / "results" / run / "journal.jsonl").read_bytes().split(b"\n")
         return [json.loads(line) for line in lines[:-1]]
+
+    def events_so_far(self, *kinds):
+        """Those of a run that has just been started, too; of these kinds, or all."""
+        try:
+            return [event for event in self.events() if not kinds or event["event"] in kinds]
+        except FileNotFoundError:
+            return []
 
     def started(self, run="latest"):
         return [event["test"]["name"] for event in self.events(run) if event["event"] == "attempt_started"]
 
     def is_running(self, test):
         """A test's attempt was started, and is not finished."""
-        try:
-            events = self.events()
-        except FileNotFoundError:
-            return False
+        events = self.events_so_far()
         counts = {kind: sum(e["event"] == kind and e["test"]["name"] == test for e in events if "test" in e)
                   for kind in ("attempt_started", "attempt_finished")}
         return counts["attempt_started"] > counts["attempt_finished"]

@@ -485,18 +485,19 @@ class SshMachine:
                               env={"PATH": os.environ["PATH"], "HOME": "/root"}, **options)
 
     def _processes(self):
-        """(pid outside, name, state) of all but the first one."""
+        """(pid outside, name, state) of all but the first one; of those in a pid namespace of their own, too."""
         if not self.alive:
             return []
         found = []
-        home = os.stat(f"/proc/{self.pid}/ns/pid").st_ino
+        home = namespaces(self.pid)
         for entry in os.listdir("/proc"):
-            if not entry.isdigit() or int(entry) == self.pid:
+            # `unshare`, which has started the first one, is outside, though not with its network.
+            if not entry.isdigit() or int(entry) in (self.pid, self._process.pid):
                 continue
             try:
                 status = pathlib.Path(f"/proc/{entry}/stat").read_text()
                 name, rest = status[status.index("(") + 1 :].rsplit(") ", 1)
-                if os.stat(f"/proc/{entry}/ns/pid").st_ino == home:
+                if home & namespaces(entry):
                     found.append((int(entry), name, rest[0]))
             except OSError:
                 pass  # it has just ended
@@ -521,6 +522,11 @@ def make_keys(*keys):
               for kind, path in keys]
     if any([maker.wait() for maker in makers]):
         raise AssertionError("ssh-keygen failed")
+
+
+def namespaces(pid):
+    """Those that tell machines apart."""
+    return {(kind, os.stat(f"/proc/{pid}/ns/{kind}").st_ino) for kind in ("pid", "net", "uts")}
 
 
 def command_line(pid):

@@ -130,6 +130,12 @@ class Machines(SshMachinesTest):
         self.assertEqual(command, "cat -")
         self.assertIn(pid, processes_with("cat"))
 
+    def test_processes_in_namespaces_of_their_own_are_among_them(self):
+        one, two = self.start(2)
+        Session(self, one, command="unshare --pid --net --fork --kill-child cat")
+        self.assertEqual([command for _, command in one.processes() if command == "cat"], ["cat"])
+        self.assertEqual(two.processes(), [])
+
     def test_orphans_leave_no_zombies(self):
         machine = self.start()
         self.output(machine, "(sleep 0 >/dev/null 2>&1 &); true")

@@ -383,16 +383,10 @@ class StartedOddly(FfciTest):
         os.environ["TMPDIR"] = "/nonexistent"
         self.addCleanup(os.environ.pop, "TMPDIR")
         process = self.start("run", "job.yaml")
-        wait_for(lambda: any(e["event"] == "host_lost" for e in self.events_so_far()), "the host can't be used")
+        wait_for(lambda: self.events_so_far("host_lost"), "the host can't be used")
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
         self.assertEqual(process.returncode, 130)
-
-    def events_so_far(self):
-        try:
-            return self.events()
-        except FileNotFoundError:
-            return []
 
 
 class Hostile(FfciTest):
