@@ -20,7 +20,7 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr Duration goodbye_limit = std::chrono::seconds(5);
-constexpr Duration at_once_limit = std::chrono::seconds(5);
+constexpr Duration at_once_limit = std::chrono::seconds(3);
 constexpr Duration log_start_limit = std::chrono::seconds(5);
 
 class SshHost final : public Host {
