@@ -248,6 +248,22 @@ ok=0
 [ -z "$4" ] || step teardown "$4"
 exit 0)sh";
 
+// Of a run without namespaces: ends what its steps, each a session, have left. A process that forks
+// and ends all the time is not seen by any look, but is killed with its group. A set-up may have
+// ended so long ago that its number is somebody else's.
+constexpr std::string_view sweep_steps = R"sh(sessions= groups=
+set -- $r
+while [ $# -gt 1 ]; do
+  case $1 in
+    pid) sessions="$sessions $2" groups="$groups $2" ;;
+    setup) groups= ;;
+  esac
+  shift
+done
+for p in $groups; do [ "$p" -gt 1 ] && kill -9 "-$p"; done 2>/dev/null
+sweep "$sessions" "$m:" && left=
+)sh";
+
 // A TMPDIR that is as it was made is there for the next command.
 constexpr std::string_view tidy = R"sh(newline='
 '
@@ -403,10 +419,7 @@ std::string run_script(const RemoteRun& run, const Command& command) {
       "</dev/null 3>&1 >&4 4>&-\n)\nexec 4>&-\nleft=\n";
   if (run.privacy == RemotePrivacy::session && !run.keep) {
     script += processes;
-    script += "sessions=\nset -- $r\n";
-    script +=
-        "while [ $# -gt 1 ]; do [ \"$1\" != pid ] || sessions=\"$sessions $2\"; shift; done\n";
-    script += "sweep \"$sessions\" \"$m:\" && left=\n";
+    script += sweep_steps;
   }
   if (!run.temporary.empty()) script += tidy;
   if (run.write_log)
