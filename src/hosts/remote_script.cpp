@@ -47,21 +47,21 @@ remove() {
 
 // Processes by mark, and their end. `left`: those that are still there.
 constexpr std::string_view processes = R"sh(
-# Those of the files $2… that hold $1. A command line can't hold any number of names. Busybox sees
-# no further than to a line's first NUL.
+# Those of the files $3… that hold $2; $1 are options. A command line can't hold any number of names.
 holding() {
-  text=$1 files= count=0
-  shift
+  options=$1 text=$2 files= count=0
+  shift 2
   for file; do
     files="$files $file" count=$((count + 1))
-    [ $count -lt 1000 ] || { grep -lszF -- "$text" $files; files= count=0; }
+    [ $count -lt 1000 ] || { grep -ls $options -- "$text" $files; files= count=0; }
   done
-  [ -z "$files" ] || grep -lszF -- "$text" $files
+  [ -z "$files" ] || grep -ls $options -- "$text" $files
 }
-marked() { holding "FFCI_MARK=$1" /proc/[0-9]*/environ; }
+# -z: busybox sees no further than to a line's first NUL.
+marked() { holding -zF "FFCI_MARK=$1" /proc/[0-9]*/environ; }
 pids() {
   list=
-  for file; do file=${file#/proc/}; list="$list ${file%/environ}"; done
+  for file; do file=${file#/proc/}; list="$list ${file%/*}"; done
   echo "$list"
 }
 # A name may hold newlines and brackets, but what comes behind it can't. What has ended, and is
@@ -79,8 +79,10 @@ found() {
   found=$(pids $(marked "$2"))
   alive=
   [ -n "$1" ] || return 0
-  for p in /proc/[0-9]*; do
-    p=${p#/proc/}
+  any=0
+  for p in $1; do any="$any|$p"; done
+  # With some of those that grep finds, it is the name only that looks like it.
+  for p in $(pids $(holding -E "[)] [A-Za-z] [0-9]+ [0-9]+ ($any) " /proc/[0-9]*/stat)); do
     session_of "$p" || continue
     case " $1 " in *" $session "*) ;; *) continue ;; esac
     case "$found " in *" $p "*) ;; *) found="$found $p" ;; esac
@@ -158,7 +160,7 @@ probe() { say "$1" alive; }
 order_signal() {
   read -r at _ </proc/uptime
   all=$(marked "$2:")
-  first=$(pids $(holding "FFCI_FIRST=$2:" $all))
+  first=$(pids $(holding -zF "FFCI_FIRST=$2:" $all))
   all=$(pids $all)
   inside= outside= own=
   for p in $first; do
