@@ -543,9 +543,10 @@ TEST_SUITE("remote runs") {
       const auto run = finished_run(place.machine, remote, command);
       CHECK(run->statuses() == "0 0 -");
       CHECK(run->err == "");
-      for (const auto& [name, value] : command.environment) {
-        CAPTURE(name);
-        CHECK(("\n" + run->out).find(fmt::format("\n{}={}\n", name, value)) != std::string::npos);
+      for (const auto& variable : command.environment) {
+        CAPTURE(variable.first);
+        CHECK(("\n" + run->out).find(fmt::format("\n{}={}\n", variable.first, variable.second)) !=
+              std::string::npos);
       }
       CHECK(run->out.find("TMPDIR=" + remote.temporary + "\n") != std::string::npos);
       CHECK(run->said.left() == "");
