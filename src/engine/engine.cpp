@@ -40,7 +40,6 @@ Engine::Engine(EnginePlan plan) : plan_(std::move(plan)) {
 std::vector<Action> Engine::handle(Duration now, const Input& input) {
   if (finished_) return {};
   now_ = std::max(now_, now);
-  if (wake_at_ <= now_) wake_at_ = Duration::max();
   std::visit([this](const auto& what) { this->on(what); }, input);
   if (begun_) advance();
   return std::exchange(actions_, {});
@@ -107,7 +106,9 @@ void Engine::on(const input::EndBatch& end) {
   }
 }
 
-void Engine::on(const input::Tick&) {}
+void Engine::on(const input::Tick&) {
+  wake_at_ = Duration::max();
+}
 
 void Engine::on(const input::Interrupt& interrupt) {
   const std::string why =

@@ -171,7 +171,7 @@ std::optional<Engine::Pick> Engine::pick(size_t index, const Slot& idle_slot) {
     if (here.scope == Scope::setting_up || here.scope == Scope::unusable ||
         here.scope == Scope::tearing_down)
       continue;
-    if (parallel == 1 ? !idle : parallel > 0 && here.running >= parallel) continue;
+    if (parallel > 0 && here.running >= parallel) continue;
     const std::optional<size_t> test = first_runnable(suite, index, idle_slot, idle);
     if (!test) continue;
     const std::tuple turn(parallel != 1, Turn{tests_[*test].attempts, tests_[*test].rank});

@@ -374,6 +374,7 @@ TEST_CASE("a crash that the host survives holds up nothing once its command is o
   Driver driver(plan({test("x"), test("y"), test("z")}, {{"a", 2}}));
   driver.up(0);
   CHECK(driver.end_alone("x", Crashed{"BUG", "s"}).empty());
+  CHECK(driver.give(input::BeginTest{driver.batch_of("x"), 0, "files"}).empty());  // it has ended
   CHECK(driver.pass("y").empty());
   CHECK(driver.give(input::EndBatch{driver.batch_of("x"), {}}) == Texts{"start z on a/1"});
 }
@@ -694,6 +695,9 @@ TEST_CASE("a suite is set up again on a host that was lost, and a teardown that 
   driver.lose(0);
   driver.at(10s);
   CHECK(driver.up(0) == Texts{"set up s on a"});
+  driver.lose(0);  // in a set-up again, but not in a row
+  driver.at(20s);
+  CHECK(driver.up(0) == Texts{"set up s on a"});
   driver.give(input::FinishSetUp{0, 0, 1s, {}});
   driver.pass("y");
   CHECK(driver.pass("x") == Texts{"tear down s on a"});
@@ -724,6 +728,12 @@ TEST_CASE("a suite that may run only so many at once leaves its slots to others"
   CHECK(alone.pass("x") == Texts{"start y on a/1"});
   CHECK(alone.pass("y") == Texts{"start z on a/1"});
 
+  limited.suites[0].has_setup = true;
+  Driver set_up(limited);
+  CHECK(set_up.up(0) == Texts{"set up s on a"});
+  CHECK(set_up.give(input::FinishSetUp{0, 0, 1s, {}}) == Texts{"start x on a/1"});
+
+  limited.suites[0].has_setup = false;
   limited.suites[0].parallel = 2;
   limited.tests.push_back(test("w"));
   Driver two(limited);
