@@ -71,7 +71,7 @@ void Engine::on(const input::BeginTest& begin) {
   batch.files = begin.files;
   batch.began = now_;
   const Duration limit = test.timeout.value_or(plan_.test_timeout);
-  batch.stop_at = limit.count() > 0 ? now_ + limit : Duration::max();
+  batch.stop_at = limit.count() > 0 && !batch.stopped_as ? now_ + limit : Duration::max();
   remind(batch.stop_at);
   const int attempt = ++tests_[batch.tests[begin.test]].attempts;
   record(AttemptStarted{test.id, attempt, plan_.hosts[batch.host].name, batch.slot, begin.files});

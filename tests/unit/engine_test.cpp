@@ -81,6 +81,7 @@ class Driver {
         events.push_back(record->event);
       }
     }
+    if (!begins_at_once) return asked;
     for (const BatchNumber batch : begun) {
       for (std::string& more : give(input::BeginTest{batch, 0, "files"}))
         asked.push_back(std::move(more));
@@ -126,6 +127,7 @@ class Driver {
   }
 
   std::vector<RunEvent> events;
+  bool begins_at_once = true;
 
  private:
   EnginePlan plan_;
@@ -585,6 +587,17 @@ TEST_CASE("a test that ended by itself just before it was stopped keeps its outc
   driver.at(10s);
   driver.pass("slow");
   CHECK(driver.outcomes("slow") == Texts{"passed", "finished"});
+}
+
+TEST_CASE("a test that begins after it was stopped does not time out") {
+  Driver driver(plan({test("slow", {}, 10s)}));
+  driver.begins_at_once = false;
+  driver.up(0);
+  CHECK(driver.give(input::Interrupt{SIGINT}) == Texts{"stop slow"});
+  driver.give(input::BeginTest{driver.batch_of("slow"), 0, "files"});
+  CHECK(driver.at(10s).empty());
+  driver.end("slow", NotRun{"stopped"});
+  CHECK(driver.outcomes("slow") == Texts{"not_run", "finished"});
 }
 
 TEST_CASE("a test with a timeout of zero has no limit") {
