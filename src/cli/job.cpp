@@ -42,7 +42,10 @@ Result<std::vector<std::unique_ptr<Suite>>> load_suites(const JobSpec& spec) {
   std::vector<std::string> complaints;
   std::map<std::string, std::string> where;  // each suite's name was given
   const std::string arch = architecture(spec);
-  for (const CommandsSuiteSpec& commands : spec.suites) {
+  for (const SuiteSpec& suite_spec : spec.suites) {
+    const auto* listed = std::get_if<CommandsSuiteSpec>(&suite_spec);
+    if (listed == nullptr) continue;
+    const CommandsSuiteSpec& commands = *listed;
     LoadedSuites loaded = load_commands_suites(
         commands, arch, spec.ssh && !spec.local ? RunsOn::others_only : RunsOn::this_machine);
     complaints.insert(complaints.end(), loaded.complaints.begin(), loaded.complaints.end());

@@ -83,6 +83,14 @@ void Engine::on(const input::EndTest& end) {
   end_attempt(found->second, end.test, end.result);
 }
 
+void Engine::on(const input::KeepFiles& keep) {
+  const auto found = batches_.find(keep.batch);
+  if (found == batches_.end() || keep.test >= found->second.tests.size()) return;
+  const size_t test = found->second.tests[keep.test];
+  record(
+      FilesKept{plan_.tests[test].id, tests_[test].attempts, keep.kept_files, keep.files_problem});
+}
+
 void Engine::on(const input::EndBatch& end) {
   const auto found = batches_.find(end.batch);
   if (found == batches_.end()) return;

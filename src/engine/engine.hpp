@@ -125,6 +125,7 @@ class Engine {
   void on(const input::FinishTearDown&);
   void on(const input::BeginTest&);
   void on(const input::EndTest&);
+  void on(const input::KeepFiles&);
   void on(const input::EndBatch&);
   void on(const input::FinishHost&);
   void on(const input::Tick&);

@@ -14,6 +14,7 @@ namespace ffci {
 struct HostPlan {
   std::string name;
   int slots = 1;
+  int test_devices = 1;  // sets of them: how many commands that need one run at once
 };
 
 struct EnginePlan {
@@ -24,11 +25,12 @@ struct EnginePlan {
   Order order = Order::slowest_first;
   std::uint64_t seed = 0;   // of the random order
   Duration test_timeout{};  // for tests that name none, and for set-up and teardown; zero: no limit
-  std::optional<Duration> deadline;  // of the run, since it began
-  int retry_failures = 0;            // further attempts after bad ones
-  int retry_setups = 1;              // further attempts after the test's own set-up failed
-  int max_host_restarts = 3;         // further attempts after the host was lost under the test
-  int stop_after_failures = 0;       // 0: never
+  std::optional<Duration> deadline;      // of the run, since it began
+  std::optional<Duration> batch_target;  // of a batch's expected time; none: batches of one test
+  int retry_failures = 0;                // further attempts after bad ones
+  int retry_setups = 1;                  // further attempts after the test's own set-up failed
+  int max_host_restarts = 3;             // further attempts after the host was lost under the test
+  int stop_after_failures = 0;           // 0: never
   int host_starts = 4;     // lives of a host in a row that come to nothing before it is retired
   Duration host_return{};  // a host that was up is not retired for failed starts within this time
   // How long an idle slot leaves a test that failed on its host to another host.

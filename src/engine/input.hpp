@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "model/run_event.hpp"
 
@@ -54,6 +55,17 @@ struct EndTest {
   BatchNumber batch = 0;
   std::size_t test = 0;
   Attempt result;
+  // What it left is not fit for the tests behind it: the batch is stopped, and they run in another.
+  bool spoils_batch = false;
+  // It failed for something that another test on the same kernel may have done.
+  bool shared_blame = false;
+};
+// Files of a test of the batch that had ended came back from the host.
+struct KeepFiles {
+  BatchNumber batch = 0;
+  std::size_t test = 0;
+  std::vector<std::string> kept_files;
+  std::string files_problem;
 };
 // The batch's command is over; tests of it that did not end did not run.
 struct EndBatch {
@@ -79,8 +91,9 @@ struct Abandon {
 
 }  // namespace input
 
-using Input = std::variant<input::Begin, input::AcceptHost, input::LoseHost, input::FinishSetUp,
-                           input::FinishTearDown, input::BeginTest, input::EndTest, input::EndBatch,
-                           input::FinishHost, input::Tick, input::Interrupt, input::Abandon>;
+using Input =
+    std::variant<input::Begin, input::AcceptHost, input::LoseHost, input::FinishSetUp,
+                 input::FinishTearDown, input::BeginTest, input::EndTest, input::KeepFiles,
+                 input::EndBatch, input::FinishHost, input::Tick, input::Interrupt, input::Abandon>;
 
 }  // namespace ffci

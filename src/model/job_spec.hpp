@@ -7,6 +7,8 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "base/time.hpp"
@@ -45,8 +47,47 @@ struct CommandsSuiteSpec {
   std::string where;  // file:line:col
 };
 
+// A text of the spec, and where it stands.
+struct LocatedText {
+  std::string text;
+  std::string where;  // file:line:col
+};
+
+// Tests of fstests, run through its ./check.
+struct FstestsSuiteSpec {
+  std::string name;
+  std::string path;  // of the built fstests on this machine, and on hosts that name none of their
+                     // own; empty: all hosts do
+  std::optional<std::string>
+      tree;                 // where to select from, on this machine; none: `path` when tests
+                            // run on this machine, else the first host that is up is asked
+  std::string file_system;  // FSTYP: which directories of tests belong
+  // With neither tests nor groups: the group auto, as ./check has it.
+  std::vector<LocatedText> tests;   // names or globs: "generic/475", "btrfs/2*"
+  std::vector<LocatedText> groups;  // GROUP or DIR/GROUP
+  std::vector<LocatedText> excluded_tests, excluded_groups;
+  std::vector<LocatedText> excluded_tests_files;  // absolute paths; one name a line, # comments
+  std::vector<LocatedText> sections;              // of the host's configuration; none: all it has
+  std::vector<LocatedText> excluded_sections;
+  std::vector<std::pair<std::string, std::string>> variables;  // exported before ./check
+  std::optional<Duration> timeout;                             // of its tests; zero: no limit
+  std::string where;                                           // file:line:col
+};
+
+using SuiteSpec = std::variant<CommandsSuiteSpec, FstestsSuiteSpec>;
+
+// The block devices that each local slot gets for file-system tests: loop devices over sparse files
+// that have no name, so that nothing is left of them when ff-ci is gone.
+struct TestDevicesSpec {
+  std::string directory = "/var/tmp";  // the file system that holds the files
+  std::uint64_t test_size = 5ULL << 30, scratch_size = 5ULL << 30;  // bytes
+  int pool = 5;  // devices of scratch_size in SCRATCH_DEV_POOL, where the file system uses one
+};
+
 struct LocalHostsSpec {
   int slots = 1;
+  // Of suites of fstests; none: they use the devices of their own configuration (local.config).
+  std::optional<TestDevicesSpec> devices = TestDevicesSpec{};
 };
 
 // [user@]host[:port][:path]
@@ -106,6 +147,9 @@ struct RunSpec {
   Duration test_timeout = std::chrono::minutes(20);  // zero: no limit
   std::optional<Duration> deadline;
   int retry_failures = 0;
+  // How long the tests together are expected to take that go to a host as one call of ./check;
+  // none: each test is a call of its own.
+  std::optional<Duration> batch_target = std::chrono::seconds(30);
   int max_host_restarts = 3;                      // how often one test may lose its host
   int stop_after_failures = 0;                    // 0: never
   Duration kill_after = std::chrono::seconds(5);  // from SIGTERM to SIGKILL
@@ -127,7 +171,7 @@ struct ReportsSpec {
 struct JobSpec {
   std::string name;
   std::string source;  // the file's text, as it was read
-  std::vector<CommandsSuiteSpec> suites;
+  std::vector<SuiteSpec> suites;
   std::optional<LocalHostsSpec> local;
   std::optional<SshHostsSpec> ssh;
   RunSpec run;

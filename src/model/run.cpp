@@ -115,6 +115,11 @@ void Run::apply(const RunEvent& event) {
                                             fact.result.teardown_problem));
       }
     }
+    void operator()(const FilesKept& fact) {
+      Attempt& attempt = run.attempt(fact.test, fact.attempt);
+      attempt.kept_files = fact.kept_files;
+      attempt.files_problem = fact.files_problem;
+    }
     void operator()(const TestFinished& fact) {
       TestResult& test = run.test(fact.test);
       test.finished = true;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "base/time.hpp"
 #include "model/attempt.hpp"
@@ -72,6 +73,13 @@ struct AttemptFinished {
   TestId test;
   Attempt result;
 };
+// Files of an attempt that had finished came back with the end of its batch.
+struct FilesKept {
+  TestId test;
+  int attempt = 1;
+  std::vector<std::string> kept_files;
+  std::string files_problem;
+};
 // No further attempt will be made. `not_run` says why, when there was none.
 struct TestFinished {
   TestId test;
@@ -99,7 +107,7 @@ struct RunEvent {
   Duration time{};             // since the run began
   std::variant<RunStarted, TestSelected, HostReady, HostLostFact, HostRetired, SuiteSetUp,
                SuiteTornDown, AttemptStarted, AttemptFinished, TestFinished, RunStopping,
-               RunFinished, SlotRetired>
+               RunFinished, SlotRetired, FilesKept>
       fact;
 };
 

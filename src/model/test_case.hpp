@@ -14,6 +14,7 @@ struct TestCase {
   TestId id;
   std::optional<Duration> timeout;   // none: the run's test-timeout; zero: no limit
   std::optional<Duration> expected;  // from earlier runs
+  bool alone = false;                // nothing else may run on the host meanwhile
 
   bool operator==(const TestCase&) const = default;
 };
@@ -25,6 +26,8 @@ struct SuitePlan {
       false;  // something to run once per host before its first test there, or after its last
   int parallel = 0;  // how many of its tests at once on one host; 0: as many as the host has slots;
                      // 1: alone on the host
+  bool batches = false;       // a command can run several of its tests
+  bool test_devices = false;  // each of its commands needs a set of the host's test devices
 };
 
 }  // namespace ffci

@@ -49,6 +49,7 @@ class ConsoleReport final : public EventSink {
   void on(const SuiteTornDown& fact);
   void on(const AttemptStarted& fact);
   void on(const AttemptFinished& fact);
+  void on(const FilesKept&) {}
   void on(const TestFinished& fact);
   void on(const RunStopping& fact);
   void on(const RunFinished& fact);

@@ -159,8 +159,8 @@ CommandsSuiteSpec read_suite(const Field& field, Names& names) {
 
 }  // namespace
 
-std::vector<CommandsSuiteSpec> read_suites(const Field& field) {
-  std::vector<CommandsSuiteSpec> suites;
+std::vector<SuiteSpec> read_suites(const Field& field) {
+  std::vector<SuiteSpec> suites;
   Names names("suite");
   for (const Field& suite : field.items())
     suites.push_back(read_suite(suite, names));

@@ -16,7 +16,7 @@ struct HostsSpec {
   std::optional<SshHostsSpec> ssh;
 };
 
-[[nodiscard]] std::vector<CommandsSuiteSpec> read_suites(const Field& suites);
+[[nodiscard]] std::vector<SuiteSpec> read_suites(const Field& suites);
 [[nodiscard]] HostsSpec read_hosts(const Field& hosts);
 [[nodiscard]] RunSpec read_run(const Field& run);
 [[nodiscard]] ReportsSpec read_reports(const Field& reports);

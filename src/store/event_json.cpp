@@ -245,6 +245,12 @@ struct Writer {
             {"test", test_json(f.test)},
             {"result", attempt_json(f.result)}};
   }
+  Json operator()(const FilesKept& f) const {
+    Json json{{"event", "files_kept"}, {"test", test_json(f.test)}, {"attempt", f.attempt}};
+    if (!f.kept_files.empty()) json["kept_files"] = f.kept_files;
+    if (!f.files_problem.empty()) json["files_problem"] = f.files_problem;
+    return json;
+  }
   Json operator()(const TestFinished& f) const {
     Json json{{"event", "test_finished"}, {"test", test_json(f.test)}};
     if (f.not_run) json["not_run"] = *f.not_run;
@@ -293,6 +299,10 @@ Fact fact_from(const std::string& event, const Json& j) {
   if (event == "suite_set_up") {
     return SuiteSetUp{text(j, "host"), text(j, "suite"), duration(j.at("duration_seconds")),
                       optional_text(j, "failure")};
+  }
+  if (event == "files_kept") {
+    return FilesKept{test_from(j.at("test")), j.at("attempt").get<int>(),
+                     j.value("kept_files", std::vector<std::string>()), text(j, "files_problem")};
   }
   if (event == "suite_torn_down") {
     return SuiteTornDown{text(j, "host"), text(j, "suite"), duration(j.at("duration_seconds")),

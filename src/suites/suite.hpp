@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,15 +19,22 @@
 namespace ffci {
 
 // Facts about the tests of a batch; `test` counts from 0 within the batch, `at` is when the bytes
-// that say so arrived.
+// that say so arrived. `offset`: how many of the bytes that were just given stand before the test's
+// own output, or belong to it or to what came before; in on_end and on_lost it means nothing.
 struct TestBegan {
   std::size_t test = 0;
   Duration at{};
+  std::size_t offset = 0;
 };
 struct TestEnded {
   std::size_t test = 0;
   Duration at{};
+  std::size_t offset = 0;
   Outcome outcome;
+  std::optional<Duration> duration;  // as the host has measured it; none: by the arrival times
+  bool spoils_batch = false;         // what it left is not fit for the tests behind it
+  bool shared_blame = false;  // it failed for something that another test on the same kernel may
+                              // have done
   std::vector<Subtest> subtests;
   std::uint64_t subtests_dropped = 0;  // more than are kept
   std::string teardown_problem;        // empty: none
@@ -41,8 +49,10 @@ class OutputParser {
   virtual void on_begin(Duration at, std::vector<TestFact>& facts) = 0;
   virtual void on_output(Stream stream, std::string_view bytes, Duration at,
                          std::vector<TestFact>& facts) = 0;
-  // The command is over, and all its output was given. Not called when the host was lost.
+  // The command is over, and all its output was given.
   virtual void on_end(const CommandEnd& end, Duration at, std::vector<TestFact>& facts) = 0;
+  // In the place of on_end: the host is lost. Ends the test whose end was known, if there is one.
+  virtual void on_lost(std::vector<TestFact>&) {}
 };
 
 class Suite {

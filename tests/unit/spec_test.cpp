@@ -60,6 +60,10 @@ SpecOverride vms(std::string value) {
 
 using Lines = std::vector<std::string>;
 
+CommandsSuiteSpec commands_of(const JobSpec& job, size_t suite) {
+  return std::get<CommandsSuiteSpec>(job.suites.at(suite));
+}
+
 // "user host port path", with - for what is empty.
 Lines shown(const std::vector<SshMachineSpec>& machines) {
   const auto word = [](const std::string& text) { return text.empty() ? "-" : text; };
@@ -89,7 +93,9 @@ std::string spec_with_command(const std::string& command) {
 }
 
 std::string command_of(const JobSpec& job) {
-  return job.suites.empty() || job.suites[0].tests.empty() ? "" : job.suites[0].tests[0].command;
+  return job.suites.empty() || commands_of(job, 0).tests.empty()
+             ? ""
+             : commands_of(job, 0).tests[0].command;
 }
 
 const std::string full_spec = R"(version: 1
@@ -165,7 +171,7 @@ TEST_CASE("every key of a spec reaches the job") {
   CHECK(spec.name == "gate");
   CHECK(spec.source == full_spec);
   REQUIRE(spec.suites.size() == 1);
-  const CommandsSuiteSpec& suite = spec.suites[0];
+  const CommandsSuiteSpec suite = commands_of(spec, 0);
   CHECK(suite.name == "kvm");
   CHECK(suite.directory == "/specs/selftests/kvm");
   CHECK(suite.directory_in_tree == "selftests/kvm");
@@ -235,12 +241,12 @@ TEST_CASE("a minimal spec gets every default") {
   const JobSpec minimal = job(spec());
   CHECK(minimal.name == "job");
   REQUIRE(minimal.suites.size() == 1);
-  CHECK(minimal.suites[0].directory == "/specs");
-  CHECK(minimal.suites[0].directory_in_tree.empty());
-  CHECK(minimal.suites[0].files.empty());
-  CHECK(minimal.suites[0].parallel == 0);
-  CHECK_FALSE(minimal.suites[0].timeout);
-  CHECK_FALSE(minimal.suites[0].discover);
+  CHECK(commands_of(minimal, 0).directory == "/specs");
+  CHECK(commands_of(minimal, 0).directory_in_tree.empty());
+  CHECK(commands_of(minimal, 0).files.empty());
+  CHECK(commands_of(minimal, 0).parallel == 0);
+  CHECK_FALSE(commands_of(minimal, 0).timeout);
+  CHECK_FALSE(commands_of(minimal, 0).discover);
   CHECK_FALSE(minimal.local);
   CHECK_FALSE(minimal.ssh);
   CHECK(minimal.run.order == Order::slowest_first);
@@ -287,8 +293,8 @@ TEST_CASE("a number is taken as text where text is expected") {
   const JobSpec numbers =
       job("version: 1\nname: 001\nsuites: [{name: 5.10, commands: {discover: 1}}]\n");
   CHECK(numbers.name == "001");
-  CHECK(numbers.suites[0].name == "5.10");
-  CHECK(numbers.suites[0].discover == "1");
+  CHECK(commands_of(numbers, 0).name == "5.10");
+  CHECK(commands_of(numbers, 0).discover == "1");
 }
 
 TEST_CASE("text that looks like a number is no number") {
@@ -492,10 +498,9 @@ TEST_CASE("a bpftrace program is text or a path; the command line's wins") {
 
 TEST_CASE("a suite's directory is also kept as it was written, unless that is at home") {
   const auto in_tree = [](const std::string& directory) {
-    return job("version: 1\nsuites: [{name: a, commands: {discover: x, directory: " + directory +
-               "}}]\n")
-        .suites[0]
-        .directory_in_tree;
+    const JobSpec spec = job(
+        "version: 1\nsuites: [{name: a, commands: {discover: x, directory: " + directory + "}}]\n");
+    return commands_of(spec, 0).directory_in_tree;
   };
   CHECK(in_tree("../tools/kvm/") == "../tools/kvm/");
   CHECK(in_tree("/tools/kvm") == "/tools/kvm");
@@ -549,7 +554,7 @@ TEST_CASE("merge keys merge; explicit keys and earlier maps win") {
           "        - &one {name: one, command: first, setup: up}\n"
           "        - &two {name: two, command: second, teardown: down}\n"
           "        - {name: three, <<: [*two, *one]}\n");
-  const CommandTestSpec& three = merged.suites[0].tests[2];
+  const CommandTestSpec three = commands_of(merged, 0).tests[2];
   CHECK(three.name == "three");
   CHECK(three.command == "second");
   CHECK(three.setup == "up");
@@ -573,14 +578,14 @@ TEST_CASE("overrides win over the file, and make the maps they need") {
                             set("suites.renamed.commands.tests.hello.arch", "[x86_64, aarch64]")});
   CHECK(over.run.iterate == 3);
   CHECK(over.local->slots == 5);
-  CHECK(over.suites[0].timeout == 7s);
-  CHECK(over.suites[0].name == "renamed");
-  CHECK(over.suites[0].tests[0].arch == std::vector<std::string>{"x86_64", "aarch64"});
+  CHECK(commands_of(over, 0).timeout == 7s);
+  CHECK(commands_of(over, 0).name == "renamed");
+  CHECK(commands_of(over, 0).tests[0].arch == std::vector<std::string>{"x86_64", "aarch64"});
 }
 
 TEST_CASE("the value of an override is plain text unless it begins as YAML does") {
   const auto discover = [](const std::string& value) {
-    return job(spec(), {set("suites.kvm.commands.discover", value)}).suites[0].discover;
+    return commands_of(job(spec(), {set("suites.kvm.commands.discover", value)}), 0).discover;
   };
   CHECK(discover("*_test") == "*_test");
   CHECK(discover("a: b #c") == "a: b #c");
@@ -597,9 +602,9 @@ TEST_CASE("an item's name in a path may hold dots, and beats a number") {
       "  - {name: 0, commands: {discover: x}}\n";
   const JobSpec over = job(
       suites, {set("suites.v5.10.commands.parallel", "1"), set("suites.0.commands.parallel", "2")});
-  CHECK(over.suites[0].parallel == 0);
-  CHECK(over.suites[1].parallel == 1);
-  CHECK(over.suites[2].parallel == 2);
+  CHECK(commands_of(over, 0).parallel == 0);
+  CHECK(commands_of(over, 1).parallel == 1);
+  CHECK(commands_of(over, 2).parallel == 2);
 }
 
 TEST_CASE("complaints about overrides name the option and come last") {
@@ -673,7 +678,7 @@ TEST_CASE("a large spec loads; an enormous one is refused") {
   std::string many = spec();
   for (int i = 0; i < 20'000; ++i)
     many += fmt::format("        - {{name: t{}, command: x}}\n", i);
-  CHECK(job(many).suites[0].tests.size() == 20'001);
+  CHECK(commands_of(job(many), 0).tests.size() == 20'001);
   CHECK(complaints(spec() + "# " + std::string(17 << 20, 'x')) ==
         "job.yaml:1:1: larger than 16.0 MiB; is this a job spec?");
 }
