@@ -10,155 +10,19 @@
 #include <vector>
 
 #include "engine/expectation.hpp"
+#include "engine_driver.hpp"
 
 using namespace ffci;
+using namespace ffci::test;
 using namespace std::chrono_literals;
-
-namespace {
-
-using Texts = std::vector<std::string>;
-
-// Drives an engine and keeps what it asked for, as short texts: "start t1 on a/1", "stop t1",
-// "finish t1 passed" …
-class Driver {
- public:
-  explicit Driver(EnginePlan plan) : plan_(plan), engine_(std::move(plan)) { give(input::Begin{}); }
-
-  Texts at(Duration now) {
-    now_ = now;
-    return give(input::Tick{});
-  }
-  Texts up(size_t host, const std::string& boot_id = {}) {
-    return give(input::AcceptHost{
-        host, HostReady{plan_.hosts[host].name, "", plan_.hosts[host].slots, "", "", "", boot_id}});
-  }
-  Texts lose(size_t host) { return give(input::LoseHost{host, "gone"}); }
-  Texts end(const std::string& test, Outcome outcome) {
-    const BatchNumber batch = batches_.at(test);
-    Attempt result;
-    result.outcome = std::move(outcome);
-    Texts asked = give(input::EndTest{batch, 0, result});
-    for (std::string& more : give(input::EndBatch{batch, {}}))
-      asked.push_back(std::move(more));
-    return asked;
-  }
-  // Ends the test, and nothing more is heard of its batch.
-  Texts end_alone(const std::string& test, Outcome outcome) {
-    Attempt result;
-    result.outcome = std::move(outcome);
-    return give(input::EndTest{batches_.at(test), 0, result});
-  }
-  BatchNumber batch_of(const std::string& test) const { return batches_.at(test); }
-  Texts pass(const std::string& test) { return end(test, Passed{}); }
-  Texts fails(const std::string& test) { return end(test, Failed{"no", {}}); }
-  Texts give(const Input& input) {
-    Texts asked;
-    std::vector<BatchNumber> begun;
-    for (const Action& action : engine_.handle(now_, input)) {
-      if (const auto* start = std::get_if<action::StartBatch>(&action)) {
-        batches_[start->tests.front().name] = start->batch;
-        begun.push_back(start->batch);
-        asked.push_back("start " + start->tests.front().name + " on " +
-                        plan_.hosts[start->host].name + "/" + std::to_string(start->slot));
-      } else if (const auto* stop = std::get_if<action::StopBatch>(&action)) {
-        for (const auto& [name, number] : batches_) {
-          if (number == stop->batch)
-            asked.push_back((stop->urgency == Urgency::at_once ? "kill " : "stop ") + name);
-        }
-      } else if (const auto* set_up = std::get_if<action::SetUpSuite>(&action)) {
-        asked.push_back("set up " + plan_.suites[set_up->suite].name + " on " +
-                        plan_.hosts[set_up->host].name);
-      } else if (const auto* down = std::get_if<action::TearDownSuite>(&action)) {
-        asked.push_back("tear down " + plan_.suites[down->suite].name + " on " +
-                        plan_.hosts[down->host].name);
-      } else if (const auto* host = std::get_if<action::StartHost>(&action)) {
-        asked.push_back("boot " + plan_.hosts[host->host].name);
-      } else if (const auto* off = std::get_if<action::StopHost>(&action)) {
-        asked.push_back("halt " + plan_.hosts[off->host].name);
-      } else if (std::holds_alternative<action::Finish>(action)) {
-        asked.emplace_back("over");
-      } else if (const auto* record = std::get_if<action::Record>(&action)) {
-        events.push_back(record->event);
-      }
-    }
-    if (!begins_at_once) return asked;
-    for (const BatchNumber batch : begun) {
-      for (std::string& more : give(input::BeginTest{batch, 0, "files"}))
-        asked.push_back(std::move(more));
-    }
-    return asked;
-  }
-
-  // How the attempts at a test ended, and why it did not run.
-  Texts outcomes(const std::string& test) const {
-    Texts texts;
-    for (const RunEvent& event : events) {
-      if (const auto* attempt = std::get_if<AttemptFinished>(&event.fact);
-          attempt != nullptr && attempt->test.name == test) {
-        texts.emplace_back(outcome_name(*attempt->result.outcome));
-      }
-      if (const auto* done = std::get_if<TestFinished>(&event.fact);
-          done != nullptr && done->test.name == test) {
-        texts.push_back(done->not_run ? "never ran: " + *done->not_run : "finished");
-      }
-    }
-    return texts;
-  }
-
-  // What was recorded of hosts and attempts.
-  Texts facts() const {
-    Texts texts;
-    for (const RunEvent& event : events) {
-      if (const auto* ready = std::get_if<HostReady>(&event.fact)) {
-        texts.push_back("ready " + ready->host);
-      } else if (const auto* lost = std::get_if<HostLostFact>(&event.fact)) {
-        texts.push_back("lose " + lost->host);
-      } else if (const auto* retired = std::get_if<HostRetired>(&event.fact)) {
-        texts.push_back("retire " + retired->host + ": " + retired->why);
-      } else if (const auto* start = std::get_if<AttemptStarted>(&event.fact)) {
-        texts.push_back("start " + start->test.name + "/" + std::to_string(start->attempt) +
-                        " on " + start->host);
-      } else if (const auto* end = std::get_if<AttemptFinished>(&event.fact)) {
-        texts.push_back("end " + end->test.name + "/" + std::to_string(end->result.number) + " " +
-                        std::string(outcome_name(*end->result.outcome)));
-      }
-    }
-    return texts;
-  }
-
-  std::vector<RunEvent> events;
-  bool begins_at_once = true;
-
- private:
-  EnginePlan plan_;
-  Engine engine_;
-  Duration now_{};
-  std::map<std::string, BatchNumber> batches_;
-};
-
-TestCase test(const std::string& name, std::optional<Duration> expected = {},
-              std::optional<Duration> timeout = {}, const std::string& suite = "s") {
-  return {{suite, "", name, 1}, timeout, expected};
-}
-
-EnginePlan plan(std::vector<TestCase> tests, std::vector<HostPlan> hosts = {{"a", 1}}) {
-  EnginePlan made;
-  made.tests = std::move(tests);
-  made.suites = {{"s", false, 0}};
-  made.hosts = std::move(hosts);
-  made.test_timeout = 1min;
-  return made;
-}
-
-}  // namespace
 
 TEST_CASE(
     "the slowest test starts first, and an unknown one counts as its suite's 90th percentile") {
   std::vector<TestCase> tests;
   for (int i = 1; i <= 10; ++i)
-    tests.push_back(test("t" + std::to_string(i), std::chrono::seconds(i)));
-  tests.push_back(test("unknown"));
-  Driver driver(plan(tests));
+    tests.push_back(test_case("t" + std::to_string(i), std::chrono::seconds(i)));
+  tests.push_back(test_case("unknown"));
+  Driver driver(plan_of(tests));
   CHECK(driver.up(0) == Texts{"start t10 on a/1"});
   CHECK(driver.pass("t10") ==
         Texts{"start t9 on a/1"});  // 9 s is the 90th percentile; equal ones stay as listed
@@ -167,12 +31,13 @@ TEST_CASE(
 }
 
 TEST_CASE("without any history the tests start as they were listed") {
-  Driver driver(plan({test("b"), test("a"), test("c")}, {{"a", 2}}));
+  Driver driver(plan_of({test_case("b"), test_case("a"), test_case("c")}, {{"a", 2}}));
   CHECK(driver.up(0) == Texts{"start b on a/1", "start a on a/2"});
 }
 
 TEST_CASE("a seed means the same random order each time") {
-  EnginePlan random = plan({test("a"), test("b"), test("c"), test("d"), test("e")});
+  EnginePlan random =
+      plan_of({test_case("a"), test_case("b"), test_case("c"), test_case("d"), test_case("e")});
   random.order = Order::random;
   random.seed = 4;
   const auto expected = expected_durations(random);
@@ -184,7 +49,8 @@ TEST_CASE("a seed means the same random order each time") {
 
 TEST_CASE(
     "a failed test is tried again after everything else, and on another host where there is one") {
-  EnginePlan retrying = plan({test("bad"), test("x"), test("y"), test("z")}, {{"a", 1}, {"b", 1}});
+  EnginePlan retrying = plan_of({test_case("bad"), test_case("x"), test_case("y"), test_case("z")},
+                                {{"a", 1}, {"b", 1}});
   retrying.retry_failures = 1;
   Driver driver(retrying);
   CHECK(driver.up(0) == Texts{"start bad on a/1"});
@@ -198,7 +64,8 @@ TEST_CASE(
 }
 
 TEST_CASE("an idle host leaves a test that failed there to other hosts only for a moment") {
-  EnginePlan retrying = plan({test("bad"), test("x"), test("y")}, {{"a", 1}, {"b", 1}});
+  EnginePlan retrying =
+      plan_of({test_case("bad"), test_case("x"), test_case("y")}, {{"a", 1}, {"b", 1}});
   retrying.retry_failures = 1;
   retrying.wait_for_other_host = 15s;
   retrying.host_backoff = 1min;
@@ -218,7 +85,7 @@ TEST_CASE("an idle host leaves a test that failed there to other hosts only for 
 }
 
 TEST_CASE("a host that waited in vain for others to take a test does not wait again") {
-  EnginePlan retrying = plan({test("x"), test("y")}, {{"a", 1}, {"b", 1}});
+  EnginePlan retrying = plan_of({test_case("x"), test_case("y")}, {{"a", 1}, {"b", 1}});
   retrying.retry_failures = 1;
   retrying.host_backoff = 1min;
   Driver driver(retrying);
@@ -231,7 +98,7 @@ TEST_CASE("a host that waited in vain for others to take a test does not wait ag
 }
 
 TEST_CASE("a test that failed beside an idle slot waits for another host as well") {
-  EnginePlan retrying = plan({test("x"), test("y")}, {{"a", 2}, {"b", 1}});
+  EnginePlan retrying = plan_of({test_case("x"), test_case("y")}, {{"a", 2}, {"b", 1}});
   retrying.retry_failures = 1;
   Driver driver(retrying);
   driver.up(0);
@@ -243,7 +110,8 @@ TEST_CASE("a test that failed beside an idle slot waits for another host as well
 }
 
 TEST_CASE("the time that a set-up takes counts as idle, when other hosts could take what is left") {
-  EnginePlan retrying = plan({test("x"), test("y"), test("z")}, {{"a", 1}, {"b", 1}});
+  EnginePlan retrying =
+      plan_of({test_case("x"), test_case("y"), test_case("z")}, {{"a", 1}, {"b", 1}});
   retrying.suites[0].has_setup = true;
   Driver driver(retrying);
   for (const size_t host : {0u, 1u}) {
@@ -261,7 +129,8 @@ TEST_CASE("the time that a set-up takes counts as idle, when other hosts could t
 }
 
 TEST_CASE("a test's last chance is taken alone, and on a host that it did not lose if one is up") {
-  EnginePlan losing = plan({test("x"), test("long"), test("y")}, {{"a", 2}, {"b", 2}});
+  EnginePlan losing =
+      plan_of({test_case("x"), test_case("long"), test_case("y")}, {{"a", 2}, {"b", 2}});
   losing.max_host_restarts = 1;
   Driver driver(losing);
   CHECK(driver.up(0) == Texts{"start x on a/1", "start long on a/2"});
@@ -279,7 +148,8 @@ TEST_CASE("a test's last chance is taken alone, and on a host that it did not lo
 }
 
 TEST_CASE("a killer test makes no error of the tests that run beside it") {
-  EnginePlan killing = plan({test("killer"), test("x"), test("y"), test("z")}, {{"a", 4}});
+  EnginePlan killing =
+      plan_of({test_case("killer"), test_case("x"), test_case("y"), test_case("z")}, {{"a", 4}});
   Driver driver(killing);
   Duration now{};
   for (int life = 1; life <= 3; ++life) {
@@ -298,7 +168,7 @@ TEST_CASE("a killer test makes no error of the tests that run beside it") {
 }
 
 TEST_CASE("a failed test is tried again on the same host when the other one is gone") {
-  EnginePlan retrying = plan({test("bad"), test("x")}, {{"a", 1}, {"b", 1}});
+  EnginePlan retrying = plan_of({test_case("bad"), test_case("x")}, {{"a", 1}, {"b", 1}});
   retrying.retry_failures = 1;
   retrying.host_starts = 1;
   Driver driver(retrying);
@@ -310,7 +180,7 @@ TEST_CASE("a failed test is tried again on the same host when the other one is g
 
 TEST_CASE(
     "a lost host requeues its test, charges it, and comes back with back-off until it is retired") {
-  EnginePlan losing = plan({test("x")});
+  EnginePlan losing = plan_of({test_case("x")});
   losing.max_host_restarts = 5;
   losing.host_starts = 3;
   losing.host_backoff = 2s;
@@ -328,7 +198,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a host that is lost for good is retired at once, with the reason, and never started") {
-  EnginePlan two = plan({test("x"), test("y")}, {{"a", 1}, {"b", 1}});
+  EnginePlan two = plan_of({test_case("x"), test_case("y")}, {{"a", 1}, {"b", 1}});
   Driver driver(two);
   driver.up(0);
   CHECK(driver.give(input::LoseHost{0, "its host key changed", true}).empty());
@@ -346,7 +216,7 @@ TEST_CASE(
     "on that host in between") {
   for (const Outcome& outcome : {Outcome(HostLost{"it rebooted"}), Outcome(Crashed{"BUG", "s"})}) {
     CAPTURE(outcome_name(outcome));
-    EnginePlan losing = plan({test("x"), test("y")}, {{"a", 2}});
+    EnginePlan losing = plan_of({test_case("x"), test_case("y")}, {{"a", 2}});
     losing.suites[0].parallel = 1;
     losing.retry_failures = 1;
     Driver driver(losing);
@@ -362,7 +232,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a test that lost its host before it was told is started on another host at once") {
-  Driver driver(plan({test("x"), test("y"), test("z")}, {{"a", 2}, {"b", 1}}));
+  Driver driver(plan_of({test_case("x"), test_case("y"), test_case("z")}, {{"a", 2}, {"b", 1}}));
   driver.up(0);
   CHECK(driver.up(1) == Texts{"start z on b/1"});
   CHECK(driver.pass("z").empty());
@@ -373,7 +243,7 @@ TEST_CASE("a test that lost its host before it was told is started on another ho
 }
 
 TEST_CASE("a crash that the host survives holds up nothing once its command is over") {
-  Driver driver(plan({test("x"), test("y"), test("z")}, {{"a", 2}}));
+  Driver driver(plan_of({test_case("x"), test_case("y"), test_case("z")}, {{"a", 2}}));
   driver.up(0);
   CHECK(driver.end_alone("x", Crashed{"BUG", "s"}).empty());
   CHECK(driver.give(input::BeginTest{driver.batch_of("x"), 0, "files"}).empty());  // it has ended
@@ -382,7 +252,7 @@ TEST_CASE("a crash that the host survives holds up nothing once its command is o
 }
 
 TEST_CASE("what is told of a lost host's tests after the loss changes nothing") {
-  Driver driver(plan({test("x"), test("y")}));
+  Driver driver(plan_of({test_case("x"), test_case("y")}));
   driver.up(0);
   const BatchNumber lost = driver.batch_of("x");
   driver.lose(0);
@@ -401,7 +271,7 @@ TEST_CASE("what is told of a lost host's tests after the loss changes nothing") 
 TEST_CASE(
     "a test whose time was up when its host was lost has lost it the first time, and timed out the "
     "second") {
-  Driver driver(plan({test("hangs", {}, 10s)}, {{"a", 1}, {"b", 1}}));
+  Driver driver(plan_of({test_case("hangs", {}, 10s)}, {{"a", 1}, {"b", 1}}));
   driver.up(0);
   CHECK(driver.at(10s) == Texts{"stop hangs"});
   driver.end_alone("hangs", HostLost{"it does not answer"});
@@ -415,8 +285,8 @@ TEST_CASE(
 TEST_CASE("a host that is lost now and then is kept as long as tests end there in between") {
   std::vector<TestCase> tests;
   for (int i = 1; i <= 20; ++i)
-    tests.push_back(test("t" + std::to_string(i)));
-  Driver driver(plan(tests));
+    tests.push_back(test_case("t" + std::to_string(i)));
+  Driver driver(plan_of(tests));
   Duration now{};
   driver.up(0);
   for (int i = 1; i < 20; i += 2) {
@@ -428,7 +298,8 @@ TEST_CASE("a host that is lost now and then is kept as long as tests end there i
 }
 
 TEST_CASE("a host that is lost under one test after the other, and ends none, is retired") {
-  EnginePlan dying = plan({test("t1"), test("t2"), test("t3"), test("t4"), test("t5")});
+  EnginePlan dying = plan_of(
+      {test_case("t1"), test_case("t2"), test_case("t3"), test_case("t4"), test_case("t5")});
   dying.host_starts = 4;
   Driver driver(dying);
   Duration now{};
@@ -442,7 +313,8 @@ TEST_CASE("a host that is lost under one test after the other, and ends none, is
 }
 
 TEST_CASE("tests that kill their hosts again and again use up their own budgets, not the hosts") {
-  EnginePlan killing = plan({test("k1"), test("k2"), test("k3"), test("good")});
+  EnginePlan killing =
+      plan_of({test_case("k1"), test_case("k2"), test_case("k3"), test_case("good")});
   killing.max_host_restarts = 3;
   killing.host_starts = 4;
   Driver driver(killing);
@@ -474,9 +346,9 @@ TEST_CASE("a killer among good tests is an error after four hosts lost, and cost
       CAPTURE(place);
       std::vector<TestCase> tests;
       for (int i = 1; i <= 20; ++i)
-        tests.push_back(test("good" + std::to_string(i)));
-      tests.insert(tests.begin() + static_cast<std::ptrdiff_t>(place), test("killer"));
-      EnginePlan killing = plan(tests, {{"a", slots}, {"b", slots}});
+        tests.push_back(test_case("good" + std::to_string(i)));
+      tests.insert(tests.begin() + static_cast<std::ptrdiff_t>(place), test_case("killer"));
+      EnginePlan killing = plan_of(tests, {{"a", slots}, {"b", slots}});
       killing.max_host_restarts = 3;
       killing.host_starts = 4;
       Driver driver(killing);
@@ -516,7 +388,7 @@ TEST_CASE("a killer among good tests is an error after four hosts lost, and cost
 }
 
 TEST_CASE("a host that was up has time to come back, one that never was has not") {
-  EnginePlan rebooting = plan({test("x"), test("y")}, {{"a", 1}, {"b", 1}});
+  EnginePlan rebooting = plan_of({test_case("x"), test_case("y")}, {{"a", 1}, {"b", 1}});
   rebooting.host_starts = 2;
   rebooting.host_return = 5s;
   Driver driver(rebooting);
@@ -537,7 +409,7 @@ TEST_CASE("a host that was up has time to come back, one that never was has not"
 }
 
 TEST_CASE("while hosts are backing off the run waits, but not beyond its deadline") {
-  EnginePlan waiting = plan({test("x")}, {{"a", 1}, {"b", 1}});
+  EnginePlan waiting = plan_of({test_case("x")}, {{"a", 1}, {"b", 1}});
   waiting.deadline = 30s;
   waiting.host_backoff = 1min;
   Driver driver(waiting);
@@ -549,7 +421,7 @@ TEST_CASE("while hosts are backing off the run waits, but not beyond its deadlin
 }
 
 TEST_CASE("after a signal no host is started again") {
-  Driver driver(plan({test("x"), test("y")}, {{"a", 1}, {"b", 1}, {"c", 1}}));
+  Driver driver(plan_of({test_case("x"), test_case("y")}, {{"a", 1}, {"b", 1}, {"c", 1}}));
   driver.up(0);
   driver.lose(1);
   CHECK(driver.give(input::Interrupt{SIGINT}) == Texts{"stop x"});
@@ -560,7 +432,7 @@ TEST_CASE("after a signal no host is started again") {
 }
 
 TEST_CASE("a test may lose only so many hosts") {
-  EnginePlan losing = plan({test("killer"), test("x")});
+  EnginePlan losing = plan_of({test_case("killer"), test_case("x")});
   losing.max_host_restarts = 1;
   Driver driver(losing);
   driver.up(0);
@@ -573,7 +445,7 @@ TEST_CASE("a test may lose only so many hosts") {
 }
 
 TEST_CASE("a test that takes too long is stopped, and has timed out however it says it ended") {
-  Driver driver(plan({test("slow", {}, 10s), test("next")}));
+  Driver driver(plan_of({test_case("slow", {}, 10s), test_case("next")}));
   driver.up(0);
   CHECK(driver.at(9999ms).empty());
   CHECK(driver.at(10s) == Texts{"stop slow"});
@@ -582,7 +454,7 @@ TEST_CASE("a test that takes too long is stopped, and has timed out however it s
 }
 
 TEST_CASE("a test that ended by itself just before it was stopped keeps its outcome") {
-  Driver driver(plan({test("slow", {}, 10s)}));
+  Driver driver(plan_of({test_case("slow", {}, 10s)}));
   driver.up(0);
   driver.at(10s);
   driver.pass("slow");
@@ -590,7 +462,7 @@ TEST_CASE("a test that ended by itself just before it was stopped keeps its outc
 }
 
 TEST_CASE("a test that begins after it was stopped does not time out") {
-  Driver driver(plan({test("slow", {}, 10s)}));
+  Driver driver(plan_of({test_case("slow", {}, 10s)}));
   driver.begins_at_once = false;
   driver.up(0);
   CHECK(driver.give(input::Interrupt{SIGINT}) == Texts{"stop slow"});
@@ -601,13 +473,13 @@ TEST_CASE("a test that begins after it was stopped does not time out") {
 }
 
 TEST_CASE("a test with a timeout of zero has no limit") {
-  Driver driver(plan({test("slow", {}, 0s)}));
+  Driver driver(plan_of({test_case("slow", {}, 0s)}));
   driver.up(0);
   CHECK(driver.at(100h).empty());
 }
 
 TEST_CASE("at the deadline what runs is stopped, and what waits never ran; both say why") {
-  EnginePlan limited = plan({test("x"), test("y")});
+  EnginePlan limited = plan_of({test_case("x"), test_case("y")});
   limited.deadline = 30s;
   Driver driver(limited);
   driver.up(0);
@@ -619,7 +491,8 @@ TEST_CASE("at the deadline what runs is stopped, and what waits never ran; both 
 }
 
 TEST_CASE("a test that is not expected to end before the deadline leaves its turn to one that is") {
-  EnginePlan limited = plan({test("long", 60s), test("short", 5s), test("next", 4s)});
+  EnginePlan limited =
+      plan_of({test_case("long", 60s), test_case("short", 5s), test_case("next", 4s)});
   limited.deadline = 30s;
   Driver driver(limited);
   CHECK(driver.up(0) == Texts{"start short on a/1"});
@@ -630,7 +503,7 @@ TEST_CASE("a test that is not expected to end before the deadline leaves its tur
 }
 
 TEST_CASE("after N failed tests nothing more is started, and what runs may end") {
-  EnginePlan stopping = plan({test("bad"), test("x"), test("y")}, {{"a", 2}});
+  EnginePlan stopping = plan_of({test_case("bad"), test_case("x"), test_case("y")}, {{"a", 2}});
   stopping.stop_after_failures = 1;
   Driver driver(stopping);
   driver.up(0);
@@ -641,7 +514,7 @@ TEST_CASE("after N failed tests nothing more is started, and what runs may end")
 }
 
 TEST_CASE("a first signal ends the run in good order, a second one at once") {
-  EnginePlan with_setup = plan({test("x"), test("y")});
+  EnginePlan with_setup = plan_of({test_case("x"), test_case("y")});
   with_setup.suites[0].has_setup = true;
   Driver driver(with_setup);
   CHECK(driver.up(0) == Texts{"set up s on a"});
@@ -656,7 +529,7 @@ TEST_CASE("a first signal ends the run in good order, a second one at once") {
 TEST_CASE(
     "a suite is set up once on each host before its first test there, and torn down after its "
     "last") {
-  EnginePlan with_setup = plan({test("x"), test("y", {}, {}, "other")}, {{"a", 2}});
+  EnginePlan with_setup = plan_of({test_case("x"), test_case("y", {}, {}, "other")}, {{"a", 2}});
   with_setup.suites = {{"s", true, 0}, {"other", false, 0}};
   Driver driver(with_setup);
   CHECK(driver.up(0) == Texts{"set up s on a", "start y on a/2"});
@@ -669,7 +542,7 @@ TEST_CASE(
 TEST_CASE(
     "when a suite's set-up fails its tests are errors with the reason, once no host is left to "
     "try") {
-  EnginePlan with_setup = plan({test("x"), test("y")}, {{"a", 1}, {"b", 1}});
+  EnginePlan with_setup = plan_of({test_case("x"), test_case("y")}, {{"a", 1}, {"b", 1}});
   with_setup.suites[0].has_setup = true;
   Driver driver(with_setup);
   driver.up(0);
@@ -682,7 +555,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a suite whose set-up fails on one host goes on where it works") {
-  EnginePlan with_setup = plan({test("x"), test("y")}, {{"a", 1}, {"b", 1}});
+  EnginePlan with_setup = plan_of({test_case("x"), test_case("y")}, {{"a", 1}, {"b", 1}});
   with_setup.suites[0].has_setup = true;
   Driver driver(with_setup);
   driver.up(0);
@@ -697,7 +570,7 @@ TEST_CASE("a suite whose set-up fails on one host goes on where it works") {
 }
 
 TEST_CASE("a suite is set up again on a host that was lost, and a teardown that was lost is done") {
-  EnginePlan with_setup = plan({test("x"), test("y")});
+  EnginePlan with_setup = plan_of({test_case("x"), test_case("y")});
   with_setup.suites[0].has_setup = true;
   Driver driver(with_setup);
   CHECK(driver.up(0) == Texts{"set up s on a"});
@@ -719,7 +592,7 @@ TEST_CASE("a suite is set up again on a host that was lost, and a teardown that 
 }
 
 TEST_CASE("a set-up that loses its host again and again costs its suite, not the host") {
-  EnginePlan killing = plan({test("x"), test("y", {}, {}, "other")});
+  EnginePlan killing = plan_of({test_case("x"), test_case("y", {}, {}, "other")});
   killing.suites = {{"s", true, 0}, {"other", false, 0}};
   Driver driver(killing);
   CHECK(driver.up(0) == Texts{"set up s on a"});
@@ -734,7 +607,8 @@ TEST_CASE("a set-up that loses its host again and again costs its suite, not the
 }
 
 TEST_CASE("a suite that may run only so many at once leaves its slots to others") {
-  EnginePlan limited = plan({test("x"), test("y"), test("z", {}, {}, "other")}, {{"a", 4}});
+  EnginePlan limited =
+      plan_of({test_case("x"), test_case("y"), test_case("z", {}, {}, "other")}, {{"a", 4}});
   limited.suites = {{"s", false, 1}, {"other", false, 0}};
   Driver alone(limited);
   CHECK(alone.up(0) == Texts{"start x on a/1"});
@@ -748,7 +622,7 @@ TEST_CASE("a suite that may run only so many at once leaves its slots to others"
 
   limited.suites[0].has_setup = false;
   limited.suites[0].parallel = 2;
-  limited.tests.push_back(test("w"));
+  limited.tests.push_back(test_case("w"));
   Driver two(limited);
   CHECK(two.up(0) == Texts{"start x on a/1", "start y on a/2", "start z on a/3"});
 }
@@ -756,7 +630,7 @@ TEST_CASE("a suite that may run only so many at once leaves its slots to others"
 TEST_CASE(
     "a slot with something in it that can't be killed is not used again, and the run goes on in "
     "the others") {
-  Driver driver(plan({test("stuck"), test("x"), test("y")}, {{"a", 2}}));
+  Driver driver(plan_of({test_case("stuck"), test_case("x"), test_case("y")}, {{"a", 2}}));
   driver.up(0);
   driver.give(input::EndTest{1, 0, [] {
                                Attempt attempt;
@@ -770,7 +644,7 @@ TEST_CASE(
 TEST_CASE("a slot that is not usable stays so until the host has booted again") {
   for (const bool booted : {true, false}) {
     CAPTURE(booted);
-    Driver driver(plan({test("stuck"), test("x")}, {{"a", 2}}));
+    Driver driver(plan_of({test_case("stuck"), test_case("x")}, {{"a", 2}}));
     driver.up(0, "boot 1");
     driver.end_alone("stuck", NotRun{"stopped"});
     CHECK(driver.give(input::EndBatch{driver.batch_of("stuck"), "still there"}).empty());
@@ -782,15 +656,15 @@ TEST_CASE("a slot that is not usable stays so until the host has booted again") 
 }
 
 TEST_CASE("a job without tests or without hosts ends at once") {
-  Driver no_tests(plan({}));
+  Driver no_tests(plan_of({}));
   CHECK(no_tests.up(0).empty());
-  Driver no_hosts(plan({test("x")}, {}));
+  Driver no_hosts(plan_of({test_case("x")}, {}));
   CHECK(no_hosts.outcomes("x") == Texts{"never ran: the job has no host"});
   CHECK(std::get<RunFinished>(no_hosts.events.back().fact).how == RunFinished::How::no_hosts);
 }
 
 TEST_CASE("inputs about batches and hosts that are gone change nothing") {
-  Driver driver(plan({test("x"), test("y")}));
+  Driver driver(plan_of({test_case("x"), test_case("y")}));
   driver.up(0);
   CHECK(driver.up(0).empty());
   CHECK(driver.give(input::EndBatch{99, {}}).empty());
