@@ -13,6 +13,25 @@
 // test's own budget, `max_host_restarts`, is used up, before it has cost a host. When each life
 // ends under another test, there is no telling, and it counts.
 //
+// Tests of a suite that allows it share a batch, one command, when they are of one configuration
+// and iteration, were not tried yet and need not be alone. They are taken in the queue's order as
+// long as the batch is expected to end within its limit (see Workload). Whatever was tried before
+// goes in a batch of its own.
+//
+// What a batch leaves undone: a test that was running when its time was up, its host was lost or
+// its command ended is charged, and the tests that had not begun go back as they were. They are
+// charged, as not run, when the command ended with no test running, or was stopped for its silence
+// before any test had ended. So each batch that ends on a host that is up charges a test or ends
+// one. A test that began while its batch was being stopped, and was stopped with it, is not charged
+// when another one was. A batch is also stopped when a test says that what it left spoils the next.
+//
+// Two batches in a row of a suite on a host, each with a test that was not tried before, in which
+// no test passed, failed, was skipped, timed out or crashed: the suite cannot be run there in that
+// life of the host.
+//
+// A test that failed for something another one on its host may have done, while another batch ran
+// there, has one further attempt beside the failure retries; it is alone from then on.
+//
 // A test's last chance, when one more lost host would make it an error, is taken alone on a host,
 // so that no other test can spoil it, and not on a host where it failed or that it lost as long as
 // another one is up.
@@ -38,6 +57,7 @@
 #include "engine/action.hpp"
 #include "engine/engine_plan.hpp"
 #include "engine/input.hpp"
+#include "engine/workload.hpp"
 
 namespace ffci {
 
@@ -52,11 +72,13 @@ class Engine {
  private:
   struct Test {
     std::size_t suite = 0;
-    Duration expected{};
+    std::size_t company = 0;
     std::size_t rank = 0;
     int attempts = 0;
     int bad = 0, setup_failures = 0, hosts_lost = 0;  // budgets used
-    std::set<std::size_t> avoid;                      // hosts where it failed, or that it lost
+    bool alone = false;                               // nothing else may run on its host
+    bool tried_alone = false;     // it was given an attempt because others may be to blame
+    std::set<std::size_t> avoid;  // hosts where it failed, or that it lost
     Duration queued_at{};
     bool finished = false;
   };
@@ -66,8 +88,10 @@ class Engine {
     Scope scope = Scope::none;
     Duration stop_at = Duration::max();  // when set-up or teardown has taken too long
     int running = 0;
-    std::string failure;  // why the set-up failed
-    int setups_lost = 0;  // in a row: the host was lost while nothing else than this set-up ran
+    std::string failure;      // why it is unusable
+    bool set_up = false;      // and not torn down, usable or not
+    int batches_in_vain = 0;  // in a row, in which no test said anything
+    int setups_lost = 0;      // in a row: the host was lost while nothing else than this set-up ran
   };
 
   struct Slot {
@@ -93,17 +117,32 @@ class Engine {
   };
 
   struct Batch {
+    struct Place {
+      std::size_t test = 0;  // by place in the plan
+      int attempt = 0;       // its number; 0: it has not begun
+      bool ended = false;
+    };
     std::size_t host = 0;
     int slot = 1;
-    std::vector<std::size_t> tests;  // by place in the plan
-    std::vector<bool> ended;
-    std::optional<std::size_t> running;  // place in `tests`
-    std::string files;                   // of the running test
-    Duration began{};                    // of the running test
-    Duration stop_at = Duration::max();  // when the running test has taken too long
+    std::size_t suite = 0;
+    std::vector<Place> places;
+    Duration started{}, expected_end{};
+    std::optional<Duration> first_began, last_ended;  // of its tests
+    std::optional<std::size_t> running;               // its place
+    std::string files;                                // of the running test
+    Duration began{};                                 // of the running test
+    bool has_company = false;  // another batch ran on the host during the running test
+    // When the running test has taken too long, or it was too long since one ran.
+    Duration stop_at = Duration::max();
     bool lost_again = false;  // the test that ran last lost the host, and not the first one
-    std::optional<Outcome>
-        stopped_as;  // we stopped it: what that makes of the test that was running
+    bool stopped = false;     // we stopped it
+    bool hung = false;        // because no test ran for too long
+    std::optional<Outcome> stopped_as;  // what that makes of the test that was running
+    bool began_too_late = false;        // the running test: after the batch was stopped
+    bool charged = false;               // an attempt in it has counted
+    bool fruitful = false;              // a test in it has passed, failed, …
+    std::string why_in_vain;            // while it is not
+    bool untried = false;               // it has a test that was never tried
   };
 
   // On how many hosts a suite's tests could run. Counted anew when a host has changed.
@@ -111,6 +150,7 @@ class Engine {
     std::size_t usable = 0;  // up, or may yet be, and the set-up has not failed
     std::size_t up = 0;      // of these
     std::size_t set_up = 0;  // set up, and not torn down
+    std::size_t slots = 0;   // of the usable ones, as many as the suite may use
   };
 
   // Retries later: the number of earlier attempts, then the rank.
@@ -154,13 +194,26 @@ class Engine {
   [[nodiscard]] bool wants_to_be_alone(const Test& test) const;
   [[nodiscard]] bool is_last_chance(const Test& test) const;
   [[nodiscard]] bool usable(std::size_t host, std::size_t suite) const;
+  [[nodiscard]] std::size_t usable_slots(std::size_t host, std::size_t suite) const;
+  [[nodiscard]] int device_sets(std::size_t host) const;
   void start_batch(std::size_t host, std::size_t slot, Pick pick);
+  [[nodiscard]] bool shares_batches(std::size_t suite) const;
+  [[nodiscard]] std::vector<std::size_t> take_batch(std::size_t first);
 
   [[nodiscard]] Slot& slot_of(const Batch& batch);
-  void end_attempt(Batch& batch, std::size_t place, Attempt result);
-  void close_batch(BatchNumber number, const std::string& why_unfinished);
+  [[nodiscard]] Duration most_silence(const Batch& batch) const;
+  void wait_for_next_test(Batch& batch);
+  void stop(BatchNumber number, Batch& batch, Urgency urgency);
+  void end_attempt(Batch& batch, std::size_t place, Attempt result, bool shared_blame = false);
+  void close_batch(BatchNumber number, const std::optional<std::string>& why_not_begun);
+  void learn_call(const Batch& batch);
+  void judge(const Batch& batch);
+  void put_back(std::size_t test);
   void decide(std::size_t test, const Outcome& outcome, std::size_t host);
   void queue(std::size_t test);
+  void unqueue(std::size_t test);
+  void leave_company(std::size_t test);
+  [[nodiscard]] std::vector<std::size_t> take_pending(std::size_t suite);
   void finish_test(std::size_t test, std::optional<std::string> not_run = {});
   void finish_pending(const std::string& why);
   void end_run(Ending ending, RunFinished how, const std::string& why);
@@ -172,6 +225,10 @@ class Engine {
   std::vector<Test> tests_;
   std::vector<Host> hosts_;
   std::vector<std::map<Turn, std::size_t>> pending_;  // by suite
+  // Of the pending tests, those that may share a batch, by rank; a company for each suite,
+  // configuration and iteration.
+  std::vector<std::map<std::size_t, std::size_t>> companies_;
+  std::vector<Workload> workloads_;    // of what is in companies_, by suite
   std::vector<std::size_t> too_late_;  // not expected to end before the deadline any more
   std::vector<std::size_t> unfinished_in_suite_;
   std::size_t unfinished_ = 0;

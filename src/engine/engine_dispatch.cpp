@@ -37,14 +37,17 @@ void Engine::do_what_is_due() {
   if (now_ < due_) return;
   due_ = Duration::max();
   for (auto& [number, batch] : batches_) {
-    if (batch.stop_at > now_ || !batch.running) {
+    if (batch.stop_at > now_) {
       remind(batch.stop_at);
       continue;
     }
-    const TestCase& test = plan_.tests[batch.tests[*batch.running]];
-    batch.stop_at = Duration::max();
-    batch.stopped_as = TimedOut{test.timeout.value_or(plan_.test_timeout)};
-    actions_.push_back(action::StopBatch{number, Urgency::in_order});
+    if (batch.running) {
+      const TestCase& test = plan_.tests[batch.places[*batch.running].test];
+      batch.stopped_as = TimedOut{test.timeout.value_or(plan_.test_timeout)};
+    } else {
+      batch.hung = true;
+    }
+    stop(number, batch, Urgency::in_order);
   }
   for (size_t index = 0; index < hosts_.size(); ++index) {
     Host& host = hosts_[index];
@@ -75,13 +78,14 @@ void Engine::count_places() {
       if (usable(host, suite)) {
         ++places_[suite].usable;
         if (hosts_[host].state == Host::State::ready) ++places_[suite].up;
+        places_[suite].slots += usable_slots(host, suite);
       }
-      if (hosts_[host].suites[suite].scope == Scope::ready) ++places_[suite].set_up;
+      if (hosts_[host].suites[suite].set_up) ++places_[suite].set_up;
     }
   }
 }
 
-// A suite whose set-up failed wherever it could still run: its tests are errors, with the reason.
+// A suite that is unusable wherever it could still run: its tests are errors, with the reason.
 void Engine::give_up_unusable_suites() {
   for (size_t suite = 0; suite < pending_.size(); ++suite) {
     if (pending_[suite].empty() || places_[suite].usable > 0) continue;
@@ -89,14 +93,12 @@ void Engine::give_up_unusable_suites() {
       return host.suites[suite].scope == Scope::unusable;
     });
     if (failed_on == hosts_.end()) continue;
-    for (const auto& [turn, test] : std::exchange(pending_[suite], {})) {
+    for (const size_t test : take_pending(suite)) {
       Attempt attempt;
       attempt.number = ++tests_[test].attempts;
       attempt.host = plan_.hosts[static_cast<size_t>(failed_on - hosts_.begin())].name;
       attempt.started = now_;
-      attempt.outcome =
-          SetupFailed{fmt::format("set-up of suite {} failed: {}", plan_.suites[suite].name,
-                                  failed_on->suites[suite].failure)};
+      attempt.outcome = SetupFailed{failed_on->suites[suite].failure};
       record(AttemptFinished{plan_.tests[test].id, std::move(attempt)});
       finish_test(test);
     }
@@ -110,12 +112,26 @@ bool Engine::usable(size_t host, size_t suite) const {
   return alive && hosts_[host].suites[suite].scope != Scope::unusable;
 }
 
+size_t Engine::usable_slots(size_t host, size_t suite) const {
+  const SuitePlan& plan = plan_.suites[suite];
+  auto slots = std::count_if(hosts_[host].slots.begin(), hosts_[host].slots.end(),
+                             [](const Slot& slot) { return slot.use != Slot::Use::retired; });
+  if (plan.parallel > 0) slots = std::min<std::ptrdiff_t>(slots, plan.parallel);
+  if (plan.test_devices) slots = std::min<std::ptrdiff_t>(slots, device_sets(host));
+  return static_cast<size_t>(slots);
+}
+
+// Without one the host's suites could never end.
+int Engine::device_sets(size_t host) const {
+  return std::max(1, plan_.hosts[host].test_devices);
+}
+
 bool Engine::is_last_chance(const Test& test) const {
   return test.hosts_lost > 0 && test.hosts_lost >= plan_.max_host_restarts;
 }
 
 bool Engine::wants_to_be_alone(const Test& test) const {
-  return plan_.suites[test.suite].parallel == 1 || is_last_chance(test);
+  return plan_.suites[test.suite].parallel == 1 || test.alone || is_last_chance(test);
 }
 
 // The time from which the test may run in this idle slot, as things are now. Another host that is
@@ -141,6 +157,7 @@ std::optional<size_t> Engine::first_runnable(size_t suite, size_t host, const Sl
     if (plan_.deadline && plan_.tests[test].expected &&
         now_ + *plan_.tests[test].expected > *plan_.deadline) {
       too_late_.push_back(test);
+      leave_company(test);
       next = pending.erase(next);
       continue;
     }
@@ -158,8 +175,10 @@ std::optional<size_t> Engine::first_runnable(size_t suite, size_t host, const Sl
 std::optional<Engine::Pick> Engine::pick(size_t index, const Slot& idle_slot) {
   const Host& host = hosts_[index];
   bool idle = true;
+  int sets_in_use = 0;
   for (const Slot& slot : host.slots) {
     if (slot.alone || slot.in_doubt) return std::nullopt;
+    sets_in_use += slot.use == Slot::Use::batch && plan_.suites[slot.suite].test_devices;
     idle &= slot.use != Slot::Use::batch && slot.use != Slot::Use::set_up;
   }
   std::optional<Pick> best;
@@ -172,6 +191,7 @@ std::optional<Engine::Pick> Engine::pick(size_t index, const Slot& idle_slot) {
         here.scope == Scope::tearing_down)
       continue;
     if (parallel > 0 && here.running >= parallel) continue;
+    if (plan_.suites[suite].test_devices && sets_in_use >= device_sets(index)) continue;
     const std::optional<size_t> test = first_runnable(suite, index, idle_slot, idle);
     if (!test) continue;
     const std::tuple turn(parallel != 1, Turn{tests_[*test].attempts, tests_[*test].rank});
@@ -203,26 +223,6 @@ void Engine::fill_slots(size_t index) {
   }
 }
 
-void Engine::start_batch(size_t host, size_t slot, Pick pick) {
-  Test& test = tests_[pick.test];
-  pending_[pick.suite].erase(Turn{test.attempts, test.rank});
-  const BatchNumber number = ++last_batch_;
-  Batch& batch = batches_[number];
-  batch.host = host;
-  batch.slot = static_cast<int>(slot) + 1;
-  batch.tests = {pick.test};
-  batch.ended = {false};
-  Slot& used = hosts_[host].slots[slot];
-  used = Slot{.use = Slot::Use::batch,
-              .batch = number,
-              .suite = pick.suite,
-              .idle_since = test.avoid.contains(host) ? used.idle_since : Duration::max(),
-              .alone = wants_to_be_alone(test)};
-  ++hosts_[host].suites[pick.suite].running;
-  actions_.push_back(action::StartBatch{
-      number, host, batch.slot, pick.suite, {plan_.tests[pick.test].id}, {test.attempts + 1}});
-}
-
 void Engine::give_up_what_cannot_end_in_time() {
   if (ending_ != Ending::no || too_late_.empty() || unfinished_ > too_late_.size()) return;
   end_run(Ending::stop_starting, {RunFinished::How::deadline, 0},
@@ -235,10 +235,11 @@ void Engine::tear_down_finished_suites() {
     if (places_[suite].set_up == 0 || unfinished_in_suite_[suite] > 0) continue;
     for (size_t index = 0; index < hosts_.size(); ++index) {
       SuiteOnHost& here = hosts_[index].suites[suite];
-      if (hosts_[index].state != Host::State::ready || here.scope != Scope::ready ||
-          here.running > 0)
+      if (hosts_[index].state != Host::State::ready || !here.set_up ||
+          here.scope == Scope::tearing_down || here.running > 0)
         continue;
       here.scope = Scope::tearing_down;
+      here.set_up = false;
       hosts_changed_ = true;
       here.stop_at = plan_.test_timeout.count() > 0 ? now_ + plan_.test_timeout : Duration::max();
       remind(here.stop_at);

@@ -32,8 +32,7 @@ void Engine::end_run(Ending ending, RunFinished how, const std::string& why) {
 void Engine::stop_batches(Urgency urgency, const Outcome& stopped_as) {
   for (auto& [number, batch] : batches_) {
     if (!batch.stopped_as) batch.stopped_as = stopped_as;
-    batch.stop_at = Duration::max();
-    actions_.push_back(action::StopBatch{number, urgency});
+    stop(number, batch, urgency);
   }
 }
 

@@ -10,6 +10,10 @@ namespace {
 
 constexpr int most_setups_lost = 2;
 
+std::string set_up_failure(const SuitePlan& suite, const std::string& why) {
+  return fmt::format("set-up of suite {} failed: {}", suite.name, why);
+}
+
 }  // namespace
 
 void Engine::on(const input::AcceptHost& accept) {
@@ -54,16 +58,19 @@ void Engine::on(const input::LoseHost& lose) {
   for (Slot& slot : host.slots) {
     if (slot.use != Slot::Use::retired) slot = Slot{};
   }
-  for (SuiteOnHost& suite : host.suites) {
+  for (size_t index = 0; index < host.suites.size(); ++index) {
+    SuiteOnHost& suite = host.suites[index];
     SuiteOnHost next;
     next.setups_lost = suite.setups_lost;
     if (suite.scope == Scope::setting_up && !tests_ran) ++next.setups_lost;
     if (next.setups_lost >= most_setups_lost) {
       next.scope = Scope::unusable;
-      next.failure = suite.setups_lost >= most_setups_lost
-                         ? suite.failure
-                         : fmt::format("the host was lost during it {} times; at last: {}",
-                                       next.setups_lost, lose.why);
+      next.failure =
+          suite.setups_lost >= most_setups_lost
+              ? suite.failure
+              : set_up_failure(plan_.suites[index],
+                               fmt::format("the host was lost during it {} times; at last: {}",
+                                           next.setups_lost, lose.why));
     }
     suite = std::move(next);
   }
@@ -95,10 +102,11 @@ void Engine::on(const input::FinishSetUp& finish) {
   SuiteOnHost& suite = host.suites.at(finish.suite);
   if (suite.scope != Scope::setting_up) return;
   suite.scope = finish.failure ? Scope::unusable : Scope::ready;
+  suite.set_up = !finish.failure;
   suite.setups_lost = 0;
   hosts_changed_ = true;
   suite.stop_at = Duration::max();
-  suite.failure = finish.failure.value_or("");
+  if (finish.failure) suite.failure = set_up_failure(plan_.suites[finish.suite], *finish.failure);
   for (Slot& slot : host.slots) {
     if (slot.use == Slot::Use::set_up && slot.suite == finish.suite)
       slot = Slot{.idle_since = slot.idle_since};

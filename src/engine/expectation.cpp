@@ -41,6 +41,17 @@ std::vector<Duration> expected_durations(const EnginePlan& plan) {
   return expected;
 }
 
+Duration usual_duration(const EnginePlan& plan, const std::string& suite) {
+  Duration sum{};
+  Duration::rep known = 0;
+  for (const TestCase& test : plan.tests) {
+    if (test.id.suite != suite || !test.expected) continue;
+    sum += *test.expected;
+    ++known;
+  }
+  return known > 0 ? sum / known : std::chrono::seconds(3);
+}
+
 std::vector<size_t> start_ranks(const EnginePlan& plan, const std::vector<Duration>& expected) {
   std::vector<size_t> sequence(plan.tests.size());
   std::iota(sequence.begin(), sequence.end(), size_t{0});
