@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <optional>
 #include <random>
 #include <utility>
@@ -41,8 +42,11 @@ struct TestFate {
     flaky,
     skips,
     cannot_be_set_up,
-    says_nothing,  // its command ends without a result
-    oopses,        // and the host survives
+    says_nothing,   // its command ends without a result
+    never_begins,   // its command does not know it
+    spoils,         // it passes, and its batch can't go on
+    blames_others,  // it fails when there are others on its host
+    oopses,         // and the host survives
     hangs,
     kills_host,
   };
@@ -88,6 +92,8 @@ struct Scenario {
   int slow_begin = 0;         // a test begins a while after its batch was started
   int unkillable = 0;         // what was stopped may not go away
   int bad_ends = 0;           // a teardown, or the end of a host, may cost the host
+  // Before, between and after the tests of a batch: its command hangs, or ends.
+  int command_hangs = 0, command_ends = 0;
 
   [[nodiscard]] bool may_end_early() const {
     return plan.deadline || plan.stop_after_failures > 0 || !signals.empty() || disk_full;
@@ -102,6 +108,14 @@ struct Scenario {
     return std::count_if(tests.begin(), tests.end(),
                          [&](const TestFate& test) { return test.kind == kind; });
   }
+  [[nodiscard]] bool batches_may_come_to_nothing() const {
+    using Kind = TestFate::Kind;
+    return std::any_of(plan.suites.begin(), plan.suites.end(),
+                       [](const SuitePlan& suite) { return suite.batches; }) &&
+           command_hangs + command_ends + count(Kind::cannot_be_set_up) +
+                   count(Kind::says_nothing) + count(Kind::never_begins) >
+               0;
+  }
   [[nodiscard]] long bad_hosts() const {
     return std::count_if(hosts.begin(), hosts.end(),
                          [](const HostFate& host) { return !host.is_good(); });
@@ -111,24 +125,35 @@ struct Scenario {
 inline EnginePlan draw_plan(Dice& dice) {
   EnginePlan plan;
   for (int suite = dice.number(1, 4); suite > 0; --suite) {
-    plan.suites.push_back(
-        {fmt::format("s{}", suite), dice.chance(40), dice.chance(60) ? 0 : dice.number(1, 3)});
+    plan.suites.push_back({fmt::format("s{}", suite), dice.chance(40),
+                           dice.chance(60) ? 0 : dice.number(1, 3), dice.chance(50),
+                           dice.chance(30)});
   }
   const int size = dice.number(1, 200);
   const int hosts = size > 3    ? dice.number(1, 6)
                     : size == 3 ? 0
                     : size == 2 ? dice.number(7, 40)
                                 : dice.number(41, 300);
-  for (int host = 1; host <= hosts; ++host)
-    plan.hosts.push_back({fmt::format("h{}", host), dice.number(1, 4)});
+  for (int host = 1; host <= hosts; ++host) {
+    const int slots = dice.number(1, 4);
+    plan.hosts.push_back({fmt::format("h{}", host), slots, dice.number(1, slots)});
+  }
+  std::map<TestId, int> iterations;
   for (int test = 1, tests = dice.number(0, 60) + (hosts > 6 ? 2 * hosts : 0); test <= tests;
        ++test) {
-    plan.tests.emplace_back().id = {plan.suites[dice.index(plan.suites.size())].name, "",
-                                    fmt::format("t{}", test), 1};
+    TestId id{plan.suites[dice.index(plan.suites.size())].name,
+              dice.chance(70) ? "" : fmt::format("c{}", dice.number(1, 2)),
+              fmt::format("t{}", test), 1};
+    if (!plan.tests.empty() && dice.chance(20)) id = plan.tests[dice.index(plan.tests.size())].id;
+    id.iteration = 1;
+    id.iteration = ++iterations[id];
+    plan.tests.emplace_back().id = std::move(id);
+    plan.tests.back().alone = dice.chance(5);
   }
   plan.order = static_cast<Order>(dice.number(0, 2));
   plan.seed = dice.any();
   plan.test_timeout = Duration(dice.between(5'000, 90'000));
+  if (dice.chance(75)) plan.batch_target = Duration(dice.between(0, 60'000));
   plan.retry_failures = dice.number(0, 3);
   plan.retry_setups = dice.number(0, 1);
   plan.max_host_restarts = dice.number(0, 3);
@@ -230,6 +255,8 @@ inline Scenario draw_scenario(Dice& dice) {
   scenario.slow_begin = dice.chance(50) ? 0 : dice.number(1, 50);
   scenario.unkillable = storm ? 10 : 0;
   scenario.bad_ends = storm ? 5 : 0;
+  scenario.command_hangs = storm && dice.chance(50) ? dice.number(1, 20) : 0;
+  scenario.command_ends = storm && dice.chance(50) ? dice.number(1, 20) : 0;
   return scenario;
 }
 

@@ -45,15 +45,18 @@ TEST_CASE(
     all.inputs += result.inputs;
     all.attempts += result.attempts;
     all.hosts_lost += result.hosts_lost;
+    all.in_company += result.in_company;
     healthy += result.healthy_tests_must_pass;
     kept += result.no_host_may_be_retired;
   }
-  MESSAGE(all.inputs << " inputs, " << all.attempts << " attempts, " << all.hosts_lost
+  MESSAGE(all.inputs << " inputs, " << all.attempts << " attempts, " << all.in_company
+                     << " of them in batches of several, " << all.hosts_lost
                      << " lost hosts; all healthy tests had to pass in " << healthy
                      << " runs, all hosts to survive in " << kept);
   // What is claimed of kind worlds is claimed of many.
   CHECK(healthy > runs / 10);
   CHECK(kept > runs / 20);
+  CHECK(all.in_company > all.attempts / 10);
 }
 
 TEST_CASE("a drawn run is the same each time it is played, with a log or without") {

@@ -11,6 +11,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -23,10 +24,11 @@ namespace ffci::test {
 // What the driver keeps to, at most.
 inline constexpr Milliseconds to_boot = 5'000, to_notice = 40'000, to_stop = 5'000,
                               to_set_up = 3'000, to_begin = 2'000;
-inline constexpr int most_setups_lost = 2;  // before the engine gives a suite up on a host
+// Before the engine gives a suite up on a host.
+inline constexpr int most_setups_lost = 2, most_batches_in_vain = 2;
 
-// "t12" or "h12", counted from 1.
-inline size_t place_of(const std::string& name) {
+// "h12", counted from 1.
+inline size_t host_called(const std::string& name) {
   return static_cast<size_t>(std::stoul(name.substr(1))) - 1;
 }
 
@@ -41,7 +43,9 @@ class Witness {
   };
   struct SuiteHere {
     Scope scope = Scope::none;
-    int lost = 0;  // in a row
+    int lost = 0;     // set-ups, in a row
+    int in_vain = 0;  // batches, in a row
+    bool set_up = false;
   };
   struct SimulatedHost {
     bool up = false, starting = false, retired = false, lost_for_good = false, told_to_stop = false;
@@ -59,21 +63,32 @@ class Witness {
   struct RunningTest {
     BatchNumber batch = 0;
     size_t host = 0;
-    std::optional<Milliseconds> began;
-    std::optional<Outcome> said;  // by the world
+    std::optional<Milliseconds> began = {};
+    std::optional<Outcome> said = {};  // by the world
     bool stopped = false;
+    bool too_late = false;        // it began when its batch had been stopped
+    bool has_company = false;     // another batch ran on its host meanwhile
+    bool blames_company = false;  // and it said so
   };
   struct SimulatedTest {
     size_t suite = 0;
     int attempts = 0, bad = 0, lost = 0, not_set_up = 0, finished = 0;
     Milliseconds queued_at = 0;
     std::set<size_t> avoid;
+    std::optional<int> blamed_others;  // the number of its attempt that did
     std::optional<RunningTest> running;
     std::vector<Outcome> outcomes;
   };
   struct RunningBatch {
     action::StartBatch what;
-    size_t test = 0;
+    std::vector<size_t> tests;      // by place in the plan
+    std::vector<size_t> order;      // of their places in the batch
+    size_t next = 0;                // in `order`
+    std::optional<size_t> running;  // its place in the batch
+    std::set<size_t> ended;         // places in the batch
+    bool stopped = false, hung = false;
+    bool untried = false;   // it has a test that was never tried
+    bool fruitful = false;  // one of its tests passed, failed, …
   };
 
   Witness(Scenario drawn, KeepLog keep_log)
@@ -90,6 +105,7 @@ class Witness {
       while (drawn_.plan.suites[tests_[i].suite].name != name)
         ++tests_[i].suite;
       queued_.insert(i);
+      places_[drawn_.plan.tests[i].id] = i;
     }
     result_.tests = tests_.size();
     result_.hosts = hosts_.size();
@@ -103,11 +119,12 @@ class Witness {
   }
 
   // Such a test goes back to the queue without an event.
-  void put_back_if_not_begun(size_t test, BatchNumber batch) {
+  bool put_back_if_not_begun(size_t test, BatchNumber batch) {
     auto& running = tests_[test].running;
-    if (!running || running->batch != batch || running->began) return;
+    if (!running || running->batch != batch || running->began) return false;
     running.reset();
     queue(test);
+    return true;
   }
   void queue(size_t test) {
     queued_.insert(test);
@@ -134,7 +151,36 @@ class Witness {
     return test.lost > 0 && test.lost >= drawn_.plan.max_host_restarts;
   }
   [[nodiscard]] bool wants_to_be_alone(const SimulatedTest& test) const {
-    return drawn_.plan.suites[test.suite].parallel == 1 || is_last_chance(test);
+    return drawn_.plan.suites[test.suite].parallel == 1 || is_last_chance(test) ||
+           test.blamed_others ||
+           drawn_.plan.tests[static_cast<size_t>(&test - tests_.data())].alone;
+  }
+  [[nodiscard]] int sets_in_use(const SimulatedHost& host) const {
+    return static_cast<int>(
+        std::count_if(host.slots.begin(), host.slots.end(), [&](const Slot& slot) {
+          return slot.batch != 0 && drawn_.plan.suites[slot.suite].test_devices;
+        }));
+  }
+  void check_may_start(const action::StartBatch& start) {
+    const SuitePlan& suite = drawn_.plan.suites[start.suite];
+    const TestId& first = start.tests.front();
+    std::set<std::string> names;
+    claim(start.tests.size() == start.attempts.size(), "each test of a batch has its number");
+    for (size_t i = 0; i < start.tests.size(); ++i) {
+      const SimulatedTest& test = tests_[places_.at(start.tests[i])];
+      check_may_start(start, places_.at(start.tests[i]));
+      claim(start.attempts[i] == test.attempts + 1, "attempts are counted");
+      claim(start.tests[i].configuration == first.configuration, "a batch is of one configuration");
+      claim(names.insert(start.tests[i].name).second, "no name is twice in a batch");
+      if (start.tests.size() == 1) continue;
+      claim(suite.batches && drawn_.plan.batch_target, "only some suites have batches");
+      claim(test.attempts == 0, "what was tried before has a batch of its own");
+      claim(suite.parallel == 1 || !wants_to_be_alone(test),
+            "what is to be alone has a batch of its own");
+    }
+    claim(!suite.test_devices ||
+              sets_in_use(hosts_[start.host]) < drawn_.plan.hosts[start.host].test_devices,
+          "each batch that needs test devices has a set of them");
   }
   void check_may_start(const action::StartBatch& start, size_t place) {
     const SimulatedTest& test = tests_[place];
@@ -143,7 +189,6 @@ class Witness {
     claim(start.suite == test.suite, "a test is started as one of its suite");
     claim(queued_.contains(place) && !test.running && test.finished == 0,
           "only a test that waits is started");
-    claim(start.attempts.front() == test.attempts + 1, "attempts are counted");
     claim(host.up && !host.told_to_stop && !host.retired,
           "no host is used after its end, or before it is up");
     claim(!ending_, "nothing is started once the run is ending");
@@ -222,7 +267,11 @@ class Witness {
   Milliseconds now_ = 0, leapt_ = 0;
   std::vector<SimulatedHost> hosts_;
   std::vector<SimulatedTest> tests_;
+  std::unordered_map<TestId, size_t> places_;
   std::set<size_t> queued_;
+  // While the end of a batch is told: how often each of its tests that never began was charged.
+  std::map<size_t, int> never_began_;
+  std::optional<FilesKept> keeping_;  // what is being told
   std::map<BatchNumber, RunningBatch> batches_;
   std::optional<size_t> losing_;  // the host whose loss is being told
   bool set_up_failed_ = false;    // of some suite, on some host
@@ -237,25 +286,40 @@ class Witness {
   template <class Fact>
   void note(const Fact&) {}
   void note(const TestSelected& fact) {
-    claim(place_of(fact.test.name) == selected_++, "tests are selected as they were listed");
+    claim(places_.at(fact.test) == selected_++, "tests are selected as they were listed");
   }
   void note(const AttemptStarted& fact) {
-    SimulatedTest& test = tests_[place_of(fact.test.name)];
+    SimulatedTest& test = tests_[places_.at(fact.test)];
     claim(fact.attempt == ++test.attempts, "attempts are numbered without gaps");
     claim(test.running && test.running->began && !test.running->said &&
               host_name(test.running->host) == fact.host,
           "an attempt has started where the test was started");
   }
   void note(const AttemptFinished& fact) {
-    const size_t place = place_of(fact.test.name);
+    const size_t place = places_.at(fact.test);
     SimulatedTest& test = tests_[place];
     claim(fact.result.outcome.has_value(), "a finished attempt has an outcome");
     const Outcome& outcome = *fact.result.outcome;
     log("{} attempt {}: {}", to_string(fact.test), fact.result.number, outcome_name(outcome));
     if (!test.running || !test.running->began) ++test.attempts;
+    const auto charged = never_began_.find(place);
+    if (charged != never_began_.end() && !test.running && std::holds_alternative<NotRun>(outcome))
+      ++charged->second;
     claim(fact.result.number == test.attempts, "attempts are numbered without gaps");
     claim(is_true(place, outcome), "an attempt ended as it did in the world");
     test.outcomes.push_back(outcome);
+    if (test.running && (is_bad(outcome) || std::holds_alternative<Passed>(outcome) ||
+                         std::holds_alternative<Skipped>(outcome))) {
+      batches_.at(test.running->batch).fruitful = true;
+      hosts_[test.running->host].suites[test.suite].in_vain = 0;
+    }
+    const bool free = std::holds_alternative<NotRun>(outcome) && test.running &&
+                      test.running->too_late && has_ended_others(place);
+    if (free) {
+      test.running.reset();
+      queue(place);
+      return;
+    }
     if (is_bad(outcome)) {
       ++test.bad;
     } else if (std::holds_alternative<HostLost>(outcome)) {
@@ -264,7 +328,11 @@ class Witness {
                !std::holds_alternative<Skipped>(outcome)) {
       ++test.not_set_up;
     }
-    claim(test.bad <= drawn_.plan.retry_failures + 1, "failure retries keep to their budget");
+    if (test.running && test.running->blames_company && test.running->has_company &&
+        std::holds_alternative<Failed>(outcome) && !test.blamed_others)
+      test.blamed_others = test.attempts;
+    claim(test.bad <= drawn_.plan.retry_failures + (test.blamed_others ? 2 : 1),
+          "failure retries keep to their budget");
     claim(test.lost <= drawn_.plan.max_host_restarts + 1, "a test loses no more hosts than it may");
     claim(test.not_set_up <= drawn_.plan.retry_setups + 1 ||
               std::holds_alternative<SetupFailed>(outcome),
@@ -273,12 +341,12 @@ class Witness {
         !std::holds_alternative<HostLost>(*test.running->said) &&
         !std::holds_alternative<NotRun>(outcome))
       hosts_[test.running->host].lives_in_vain = 0;
-    test.avoid.insert(place_of(fact.result.host));
+    test.avoid.insert(host_called(fact.result.host));
     test.running.reset();
     queue(place);  // unless TestFinished follows
   }
   void note(const TestFinished& fact) {
-    const size_t place = place_of(fact.test.name);
+    const size_t place = places_.at(fact.test);
     SimulatedTest& test = tests_[place];
     claim(++test.finished == 1, "a test is finished once");
     claim((test.attempts == 0) == fact.not_run.has_value(),
@@ -286,10 +354,29 @@ class Witness {
     claim(!fact.not_run || !fact.not_run->starts_with("it was not expected to end") ||
               is_too_late(place),
           "a test is not run for want of time only when it has none");
+    claim(ending_ || !test.blamed_others || test.attempts > *test.blamed_others,
+          "a test that others may have failed has another attempt");
     queued_.erase(place);
   }
+  void note(const SuiteSetUp& fact) {
+    if (!fact.failure || fact.failure->find("batches in a row") == std::string::npos) return;
+    size_t suite = 0;
+    while (drawn_.plan.suites[suite].name != fact.suite)
+      ++suite;
+    SuiteHere& here = hosts_[host_called(fact.host)].suites[suite];
+    log("{} can't be run on {}", fact.suite, fact.host);
+    claim(here.in_vain >= most_batches_in_vain && here.scope != Scope::unusable,
+          "a suite can't be run on a host when its batches came to nothing there");
+    here.scope = Scope::unusable;
+    set_up_failed_ = true;
+  }
+  void note(const FilesKept& fact) {
+    claim(keeping_ && fact.test == keeping_->test && fact.attempt == keeping_->attempt,
+          "files are those of the attempt in that batch");
+    keeping_.reset();
+  }
   void note(const HostRetired& fact) {
-    SimulatedHost& host = hosts_[place_of(fact.host)];
+    SimulatedHost& host = hosts_[host_called(fact.host)];
     host.retired = true;
     claim(host.lost_for_good || host.lives_in_vain >= drawn_.plan.host_starts ||
               std::all_of(host.slots.begin(), host.slots.end(),
@@ -299,6 +386,11 @@ class Witness {
   void note(const RunStopping&) { ending_ = true; }
   void note(const RunFinished& fact) { how_ = fact.how; }
 
+  [[nodiscard]] bool has_ended_others(size_t test) const {
+    const RunningBatch& batch = batches_.at(tests_[test].running->batch);
+    return std::any_of(batch.ended.begin(), batch.ended.end(),
+                       [&](size_t place) { return batch.tests[place] != test; });
+  }
   [[nodiscard]] bool is_too_late(size_t test) const {
     const auto& expected = drawn_.plan.tests[test].expected;
     return drawn_.plan.deadline && expected && Duration(now_) + *expected > *drawn_.plan.deadline;
@@ -323,12 +415,16 @@ class Witness {
   // Whether the test's attempt ended like that.
   [[nodiscard]] bool is_true(size_t place, const Outcome& outcome) const {
     const auto& running = tests_[place].running;
-    if (!running) return std::holds_alternative<SetupFailed>(outcome) && set_up_failed_;
+    if (!running) {
+      return (std::holds_alternative<SetupFailed>(outcome) && set_up_failed_) ||
+             (std::holds_alternative<NotRun>(outcome) && never_began_.contains(place));
+    }
     const bool lost = losing_ == running->host ||
                       (running->said && std::holds_alternative<HostLost>(*running->said));
     if (std::holds_alternative<HostLost>(outcome)) return lost;
     if (std::holds_alternative<NotRun>(outcome))
-      return running->stopped || !running->said || std::holds_alternative<NotRun>(*running->said);
+      return running->stopped || (running->too_late && ending_) || !running->said ||
+             std::holds_alternative<NotRun>(*running->said);
     if (std::holds_alternative<TimedOut>(outcome)) {
       const TestCase& test = drawn_.plan.tests[place];
       const Milliseconds limit = test.timeout.value_or(drawn_.plan.test_timeout).count();
@@ -351,6 +447,9 @@ class Witness {
                           return slot.batch != 0 && slot.suite == test.suite;
                         }) >= parallel)
       return false;
+    if (drawn_.plan.suites[test.suite].test_devices &&
+        sets_in_use(host) >= drawn_.plan.hosts[at].test_devices)
+      return false;
     if (is_too_late(place)) return false;
     if (!test.avoid.contains(at)) return true;
     const auto [others, others_up] = other_hosts(test);
@@ -366,6 +465,8 @@ class Witness {
       claim(now_ <= drawn_.plan.deadline->count() + slack + leapt_, "the deadline is kept");
     // All that was done, one after the other.
     Milliseconds longest = drawn_.plan.test_timeout.count();
+    for (const TestCase& test : drawn_.plan.tests)
+      longest = std::max<Milliseconds>(longest, test.timeout.value_or(Duration{}).count());
     for (const TestFate& test : drawn_.tests)
       longest = std::max(longest, test.takes);
     const auto steps = static_cast<Milliseconds>(result_.attempts + starts_ + set_ups_ + 10);
@@ -379,23 +480,30 @@ class Witness {
     const long killers = drawn_.count(TestFate::Kind::kills_host);
     const bool nothing_else = !drawn_.may_end_early() && drawn_.set_ups_work() && !hosts_.empty() &&
                               drawn_.count(TestFate::Kind::hangs) == 0 &&
-                              drawn_.plan.max_host_restarts > 0 && drawn_.unkillable == 0;
+                              drawn_.plan.max_host_restarts > 0 && drawn_.unkillable == 0 &&
+                              !drawn_.batches_may_come_to_nothing();
     const bool only_killers = nothing_else && drawn_.bad_hosts() == 0;
     const bool one_bad_host =
         nothing_else && killers == 0 && drawn_.bad_hosts() == 1 && hosts_.size() > 1;
     result_.no_host_may_be_retired = only_killers && killers < drawn_.plan.host_starts;
     result_.healthy_tests_must_pass = result_.no_host_may_be_retired || one_bad_host;
     for (size_t i = 0; i < tests_.size(); ++i) {
-      if (drawn_.tests[i].kind != TestFate::Kind::passes) continue;
+      const TestFate& fate = drawn_.tests[i];
+      if (fate.kind == TestFate::Kind::blames_others && result_.healthy_tests_must_pass &&
+          tests_[i].bad == (tests_[i].blamed_others ? 1 : 0) && tests_[i].not_set_up == 0)
+        claim(std::holds_alternative<Passed>(tests_[i].outcomes.back()),
+              "a test that others have failed passes when it is alone");
+      if (fate.kind != TestFate::Kind::passes) continue;
       std::vector<const Outcome*> outcomes;
       for (const Outcome& outcome : tests_[i].outcomes)
         outcomes.push_back(&outcome);
       const Verdict verdict = verdict_of(outcomes);
       // Its time may have been up twice when its host was lost.
-      if (result_.healthy_tests_must_pass && tests_[i].bad == 0)
+      if (result_.healthy_tests_must_pass && tests_[i].bad + tests_[i].not_set_up == 0)
         claim(verdict == Verdict::passed, "every healthy test passes where it can");
       if (!ending_ && verdict == Verdict::error)
-        claim(set_up_failed_ || tests_[i].lost > drawn_.plan.max_host_restarts,
+        claim(set_up_failed_ || tests_[i].lost > drawn_.plan.max_host_restarts ||
+                  tests_[i].not_set_up > drawn_.plan.retry_setups,
               "a healthy test is an error only when it lost all the hosts that it may");
       claim(
           verdict != Verdict::failed && verdict != Verdict::crashed && verdict != Verdict::skipped,

@@ -1,6 +1,7 @@
 #include "simulated_world.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <deque>
@@ -136,13 +137,17 @@ class World : Witness {
         claim(!finished_, "nothing is done after Finish");
         std::visit([this](const auto& asked) { this->perform(asked); }, action);
       }
-      while (!begins_.empty()) {
-        const BatchNumber batch = begins_.front();
-        begins_.pop_front();
-        begin(batch);
-      }
+      run_begins();
     } while (dice_.chance(drawn_.repeats));
     if (dice_.chance(drawn_.repeats)) deliver(input::Tick{});
+  }
+
+  void run_begins() {
+    while (!begins_.empty() && !closing_) {
+      const BatchNumber batch = begins_.front();
+      begins_.pop_front();
+      begin(batch);
+    }
   }
 
   void perform(const action::Record& record) { take_down(record.event); }
@@ -219,6 +224,7 @@ class World : Witness {
     SuiteHere& here = hosts_[at].suites[suite];
     if (!hosts_[at].up || here.scope != Scope::setting_up) return;
     here.scope = fails ? Scope::unusable : Scope::ready;
+    here.set_up = !fails;
     here.lost = 0;
     hosts_[at].changed_at = now_;
     set_up_failed_ |= fails;
@@ -227,7 +233,7 @@ class World : Witness {
   }
   void perform(const action::TearDownSuite& tear_down) {
     SimulatedHost& host = hosts_[tear_down.host];
-    claim(host.up && host.suites[tear_down.suite].scope == Scope::ready,
+    claim(host.up && std::exchange(host.suites[tear_down.suite].set_up, false),
           "only what was set up is torn down");
     for (const Slot& slot : host.slots) {
       claim(slot.batch == 0 || slot.suite != tear_down.suite,
@@ -245,7 +251,7 @@ class World : Witness {
   }
   void finish_tear_down(size_t at, size_t suite) {
     if (!hosts_[at].up || hosts_[at].suites[suite].scope != Scope::tearing_down) return;
-    hosts_[at].suites[suite].scope = Scope::none;
+    hosts_[at].suites[suite] = SuiteHere{};
     deliver(input::FinishTearDown{at, suite, {}, {}});
   }
   void perform(const action::StopScope& stop) {
@@ -256,54 +262,107 @@ class World : Witness {
   }
 
   void perform(const action::StartBatch& start) {
-    const size_t at = place_of(start.tests.front().name);
-    SimulatedTest& test = tests_.at(at);
-    log("{} attempt {} on {}/{}", to_string(start.tests.front()), start.attempts.front(),
+    log("{} attempt {} on {}/{}", fmt::join(names(start.tests), " "), start.attempts.front(),
         host_name(start.host), start.slot);
-    ++result_.attempts;
-    check_may_start(start, at);
+    result_.attempts += start.tests.size();
+    if (start.tests.size() > 1) result_.in_company += start.tests.size();
+    check_may_start(start);
 
     SimulatedHost& host = hosts_[start.host];
-    host.slots[static_cast<size_t>(start.slot - 1)] = {start.batch, start.suite,
-                                                       wants_to_be_alone(test)};
+    RunningBatch& batch = batches_[start.batch];
+    batch.what = start;
+    for (const Slot& slot : host.slots) {
+      if (slot.batch == 0) continue;
+      for (const size_t other : batches_.at(slot.batch).tests) {
+        if (auto& running = tests_[other].running; running && running->batch == slot.batch)
+          running->has_company = true;
+      }
+    }
+    for (const TestId& id : start.tests) {
+      const size_t test = places_.at(id);
+      batch.order.insert(
+          batch.order.begin() + static_cast<std::ptrdiff_t>(dice_.index(batch.tests.size() + 1)),
+          batch.tests.size());
+      batch.tests.push_back(test);
+      batch.untried |= tests_[test].attempts == 0;
+      queued_.erase(test);
+      tests_[test].running = RunningTest{.batch = start.batch, .host = start.host};
+    }
+    host.slots[static_cast<size_t>(start.slot - 1)] = {
+        start.batch, start.suite, wants_to_be_alone(tests_[batch.tests.front()])};
     host.changed_at = now_;
-    batches_[start.batch] = {start, at};
-    queued_.erase(at);
-    test.running = RunningTest{start.batch, start.host, {}, {}, false};
     if (dice_.chance(drawn_.slow_begin)) {
       hear(start.host, dice_.between(0, to_begin), [this, batch = start.batch] { begin(batch); });
     } else {
       begins_.push_back(start.batch);
     }
   }
+  static std::vector<std::string> names(const std::vector<TestId>& tests) {
+    std::vector<std::string> names;
+    for (const TestId& test : tests)
+      names.push_back(to_string(test));
+    return names;
+  }
 
+  // The command goes on to the next test that it knows, or to its end.
   void begin(BatchNumber number) {
     const auto found = batches_.find(number);
     if (found == batches_.end() || finished_) return;
-    const size_t at = found->second.what.host;
-    const size_t place = found->second.test;
-    const TestFate& fate = drawn_.tests[place];
-    tests_[place].running->began = now_;
-    deliver(input::BeginTest{number, 0, "files"});
+    RunningBatch& batch = found->second;
+    const size_t at = batch.what.host;
+    if (drawn_.plan.suites[batch.what.suite].batches) {
+      if (dice_.chance(drawn_.command_hangs)) return log("the command of batch {} hangs", number);
+      if (dice_.chance(drawn_.command_ends)) return close_batch(number, false);
+    }
+    while (batch.next < batch.order.size() &&
+           drawn_.tests[batch.tests[batch.order[batch.next]]].kind == TestFate::Kind::never_begins)
+      ++batch.next;
+    if (batch.next == batch.order.size()) return close_batch(number, false);
+    const size_t place = batch.order[batch.next++];
+    const size_t test = batch.tests[place];
+    const TestFate& fate = drawn_.tests[test];
+    Slot& here = hosts_[at].slots[static_cast<size_t>(batch.what.slot - 1)];
+    here.in_doubt = false;
+    batch.running = place;
+    tests_[test].running->began = now_;
+    tests_[test].running->too_late = batch.stopped;
+    tests_[test].running->has_company =
+        std::any_of(hosts_[at].slots.begin(), hosts_[at].slots.end(),
+                    [&](const Slot& slot) { return slot.batch != 0 && &slot != &here; });
+    deliver(input::BeginTest{number, place, "files"});
     if (drawn_.hosts[at].kills_tests) {
       hear(at, dice_.between(0, fate.takes), [this, at] { lose(at, "its memory is bad"); });
     } else if (fate.kind == TestFate::Kind::kills_host) {
-      hear(at, dice_.between(0, fate.takes), [this, number, at] {
-        if (batches_.contains(number)) lose(at, "the test killed it");
+      hear(at, dice_.between(0, fate.takes), [this, number, place, at] {
+        if (runs(number, place)) lose(at, "the test killed it");
       });
     } else if (fate.kind != TestFate::Kind::hangs) {
-      hear(at, fate.takes, [this, number] { end_batch(number, {}); });
+      hear(at, fate.takes, [this, number, place] {
+        if (runs(number, place)) end_by_itself(number, place);
+      });
     }
+  }
+  [[nodiscard]] bool runs(BatchNumber number, size_t place) const {
+    const auto found = batches_.find(number);
+    return found != batches_.end() && found->second.running == place;
   }
 
   void perform(const action::StopBatch& stop) {
     const auto found = batches_.find(stop.batch);
     if (found == batches_.end()) return;
-    log("stop {}", to_string(found->second.what.tests.front()));
-    if (auto& running = tests_[found->second.test].running; running && running->batch == stop.batch)
-      running->stopped = true;
-    hear(found->second.what.host, stop.urgency == Urgency::at_once ? 0 : dice_.between(0, to_stop),
-         [this, number = stop.batch] { end_batch(number, NotRun{"stopped"}); });
+    RunningBatch& batch = found->second;
+    log("stop {}", fmt::join(names(batch.what.tests), " "));
+    if (batch.running) tests_[batch.tests[*batch.running]].running->stopped = true;
+    batch.hung |= !batch.stopped && !batch.running && !ending_;
+    batch.stopped = true;
+    hear(batch.what.host, stop.urgency == Urgency::at_once ? 0 : dice_.between(0, to_stop),
+         [this, number = stop.batch] {
+           const auto stopped = batches_.find(number);
+           if (stopped == batches_.end()) return;
+           if (stopped->second.running && dice_.chance(80))
+             end_test(number, *stopped->second.running, NotRun{"stopped"});
+           close_batch(number, true);
+         });
   }
   void perform(const action::WakeAt& wake) {
     claim(wake.time >= last_event_, "the engine is not woken in the past");
@@ -311,12 +370,14 @@ class World : Witness {
   }
   void perform(const action::Finish&) { finished_ = true; }
 
-  Outcome outcome_of(const TestFate& fate) {
+  Outcome outcome_of(const TestFate& fate, bool has_company) {
     switch (fate.kind) {
       case TestFate::Kind::fails:
         return Failed{"exit status 1", {}};
       case TestFate::Kind::flaky:
         return dice_.chance(50) ? Outcome(Passed{}) : Outcome(Failed{"exit status 1", {}});
+      case TestFate::Kind::blames_others:
+        return has_company ? Outcome(Failed{"a warning", {}}) : Outcome(Passed{});
       case TestFate::Kind::skips:
         return Skipped{"not for this kernel"};
       case TestFate::Kind::cannot_be_set_up:
@@ -328,47 +389,61 @@ class World : Witness {
     }
   }
 
-  // The batch's command ends: by itself, or because it was `stopped`.
-  void end_batch(BatchNumber number, const std::optional<Outcome>& stopped) {
-    const auto found = batches_.find(number);
-    if (found == batches_.end()) return;
-    const RunningBatch batch = found->second;
-    const TestFate& fate = drawn_.tests[batch.test];
-    const auto& running = tests_[batch.test].running;
-    const bool can_say = running && running->batch == number && running->began && !running->said;
-    const bool says = stopped ? dice_.chance(80) : fate.kind != TestFate::Kind::says_nothing;
-    if (can_say && says) {
-      const Outcome outcome = stopped ? *stopped : outcome_of(fate);
-      end_test(number, outcome);
-      if (std::holds_alternative<Crashed>(outcome) && dice_.chance(50)) {
-        hear(batch.what.host, dice_.between(0, 2'000),
-             [this, number] { close_batch(number, false); });
-        return;
-      }
+  void end_by_itself(BatchNumber number, size_t place) {
+    const size_t test = batches_.at(number).tests[place];
+    const size_t at = batches_.at(number).what.host;
+    const bool batches = drawn_.plan.suites[batches_.at(number).what.suite].batches;
+    const TestFate& fate = drawn_.tests[test];
+    if (fate.kind == TestFate::Kind::says_nothing) return close_batch(number, false);
+    const Outcome outcome = outcome_of(fate, tests_[test].running->has_company);
+    end_test(number, place, outcome);
+    const bool crashed = std::holds_alternative<Crashed>(outcome);
+    if (crashed && dice_.chance(50)) {
+      hear(at, dice_.between(0, 2'000), [this, number] { close_batch(number, false); });
+    } else if (crashed && dice_.chance(50)) {
+      close_batch(number, false);
+    } else if (batches && dice_.chance(50)) {
+      hear(at, dice_.between(0, 500), [this, number] { begin(number); });
+    } else {
+      begin(number);
     }
-    close_batch(number, stopped.has_value());
   }
 
-  void end_test(BatchNumber number, const Outcome& outcome) {
-    const RunningBatch& batch = batches_.at(number);
-    SimulatedTest& test = tests_[batch.test];
+  void end_test(BatchNumber number, size_t place, const Outcome& outcome) {
+    RunningBatch& batch = batches_.at(number);
+    const size_t at = batch.tests[place];
+    SimulatedTest& test = tests_[at];
+    const TestFate::Kind kind = drawn_.tests[at].kind;
     Slot& slot = hosts_[batch.what.host].slots[static_cast<size_t>(batch.what.slot - 1)];
     slot.in_doubt =
         std::holds_alternative<Crashed>(outcome) || std::holds_alternative<HostLost>(outcome);
     test.running->said = outcome;
+    test.running->blames_company = kind == TestFate::Kind::blames_others;
+    batch.running.reset();
+    batch.ended.insert(place);
     Attempt result;
     result.outcome = outcome;
-    deliver(input::EndTest{number, 0, result});
+    deliver(input::EndTest{number, place, result, kind == TestFate::Kind::spoils,
+                           kind == TestFate::Kind::blames_others});
   }
 
   void close_batch(BatchNumber number, bool stopped) {
-    const auto found = batches_.find(number);
-    if (found == batches_.end()) return;
-    const RunningBatch batch = found->second;
-    batches_.erase(found);
-    put_back_if_not_begun(batch.test, number);
+    if (!batches_.contains(number)) return;
+    keep_files(number);
+    RunningBatch& batch = batches_.at(number);
     SimulatedHost& host = hosts_[batch.what.host];
+    SuiteHere& suite = host.suites[batch.what.suite];
     Slot& slot = host.slots[static_cast<size_t>(batch.what.slot - 1)];
+    const bool charges = batch.stopped ? batch.hung && batch.ended.empty() && !batch.running
+                                       : !batch.running && !slot.in_doubt;
+    if (drawn_.plan.suites[batch.what.suite].batches && !batch.fruitful && batch.untried &&
+        !slot.in_doubt && !ending_)
+      ++suite.in_vain;
+    never_began_.clear();
+    for (const size_t test : batch.tests) {
+      if (!put_back_if_not_begun(test, number)) continue;
+      never_began_[test] = 0;
+    }
     slot = Slot{};
     host.changed_at = now_;
     std::optional<std::string> unusable;
@@ -376,7 +451,33 @@ class World : Witness {
       unusable = "stuck in D state";
       slot.dead = true;
     }
+    closing_ = true;
     deliver(input::EndBatch{number, unusable});
+    closing_ = false;
+    for (const auto& never_began : std::exchange(never_began_, {}))
+      claim(ending_ || never_began.second == (charges ? 1 : 0),
+            charges ? "what a command did not begin is charged"
+                    : "what could not begin is not charged");
+    claim(suite.in_vain < most_batches_in_vain || suite.scope == Scope::unusable ||
+              suite.scope == Scope::tearing_down || ending_,
+          "batches that come to nothing cost the suite its host");
+    batches_.erase(number);
+    run_begins();
+  }
+
+  void keep_files(BatchNumber number) {
+    const RunningBatch& batch = batches_.at(number);
+    for (size_t place = 0; place < batch.tests.size(); ++place) {
+      if (!dice_.chance(20)) continue;
+      keeping_ = FilesKept{batch.what.tests[place], batch.what.attempts[place], {}, {}};
+      const bool kept = batch.ended.contains(place);
+      ++result_.inputs;
+      for (const Action& action :
+           engine_.handle(Duration(now_), input::KeepFiles{number, place, {"full"}, {}}))
+        std::visit([this](const auto& asked) { this->perform(asked); }, action);
+      claim(kept == !keeping_, "files are kept of tests that ended");
+      keeping_.reset();
+    }
   }
 
   // The driver gives the host up, and may end the tests itself that were running there.
@@ -389,15 +490,15 @@ class World : Witness {
     ++host.life;  // nothing more is heard of it
     const std::vector<BatchNumber> lost = batches_on(at);
     for (const BatchNumber number : lost) {
-      const size_t place = batches_.at(number).test;
-      const auto& running = tests_[place].running;
-      if (!running || running->batch != number || !running->began || running->said) continue;
-      const TestFate& fate = drawn_.tests[place];
+      const RunningBatch& batch = batches_.at(number);
+      if (!batch.running) continue;
+      const size_t place = *batch.running;
+      const TestFate& fate = drawn_.tests[batch.tests[place]];
       if (fate.kind == TestFate::Kind::kills_host && fate.seen && !drawn_.hosts[at].kills_tests &&
           why == "the test killed it") {
-        end_test(number, Crashed{"Kernel panic", "signature"});
+        end_test(number, place, Crashed{"Kernel panic", "signature"});
       } else if (dice_.chance(drawn_.tells_before_loss)) {
-        end_test(number, HostLost{why});
+        end_test(number, place, HostLost{why});
       }
     }
     if (!lost.empty() && dice_.chance(20)) {
@@ -419,15 +520,14 @@ class World : Witness {
     SimulatedHost& host = hosts_[at];
     const std::vector<BatchNumber> lost = batches_on(at);
     for (const BatchNumber number : lost) {
-      const size_t place = batches_.at(number).test;
-      batches_.erase(number);
-      put_back_if_not_begun(place, number);
+      for (const size_t test : batches_.at(number).tests)
+        put_back_if_not_begun(test, number);
     }
     for (SuiteHere& suite : host.suites) {
       if (suite.scope == Scope::setting_up && lost.empty()) {
         if (++suite.lost == most_setups_lost) set_up_failed_ = true;
       }
-      suite.scope = Scope::none;
+      suite = SuiteHere{.lost = suite.lost};
     }
     for (Slot& slot : host.slots)
       slot = Slot{.dead = slot.dead};
@@ -440,6 +540,7 @@ class World : Witness {
     deliver(input::LoseHost{at, why, for_good});
     losing_.reset();
     for (const BatchNumber number : lost) {
+      batches_.erase(number);
       if (dice_.chance(drawn_.late_inputs)) say_too_late(number);
     }
   }
@@ -449,6 +550,7 @@ class World : Witness {
     passed.outcome = Passed{};
     for (const Input& input :
          {Input(input::BeginTest{number, 0, "files"}), Input(input::EndTest{number, 0, passed}),
+          Input(input::KeepFiles{number, 0, {"full"}, {}}),
           Input(input::EndBatch{number, "stuck in D state"})}) {
       later(dice_.chance(50) ? 0 : dice_.between(0, 10'000), [this, input] {
         std::visit([this](const auto& what) { this->deliver(what); }, input);
@@ -459,6 +561,7 @@ class World : Witness {
   Dice dice_;
   Engine engine_;
   std::deque<BatchNumber> begins_;
+  bool closing_ = false;  // the end of a batch is being told: nothing begins yet
   std::priority_queue<Answer> answers_;
   std::uint64_t order_ = 0;
   std::optional<Milliseconds> wake_at_;

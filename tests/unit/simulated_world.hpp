@@ -1,5 +1,6 @@
 // A world for the engine in virtual time, drawn from a seed: hosts that come, go and come back,
-// tests that pass, fail, hang or take their host with them, set-ups that fail, signals, deadlines.
+// tests that pass, fail, hang or take their host with them, alone or in batches, set-ups that fail,
+// signals, deadlines.
 // It does what the engine asks, answers when it likes, and checks after each step what must hold
 // whatever happens.
 #pragma once
@@ -14,6 +15,7 @@ struct SimulationResult {
   std::vector<std::string> broken;  // claims that did not hold; empty: all is well
   std::string log;                  // of everything, for the one who has to find out why
   std::uint64_t tests = 0, hosts = 0, attempts = 0, inputs = 0, hosts_lost = 0;
+  std::uint64_t in_company = 0;  // attempts in batches of several
   // Whether the run was one of those of which more is claimed.
   bool healthy_tests_must_pass = false, no_host_may_be_retired = false;
 };
