@@ -71,6 +71,18 @@ TEST_CASE(
   CHECK(verdict({failed, NotRun{"x"}}) == Verdict::failed);
 }
 
+TEST_CASE("files that come back later belong to the attempt they are of") {
+  Told told({test_a});
+  told.attempt(test_a, 1, Failed{"no", {}}).attempt(test_a, 2, Passed{});
+  told.add(FilesKept{test_a, 1, {"a.full"}, "the rest is over the limit"});
+  const std::vector<Attempt>& attempts = told.run.find(test_a)->attempts;
+  REQUIRE(attempts.size() == 2);
+  CHECK(attempts[0].kept_files == std::vector<std::string>{"a.full"});
+  CHECK(attempts[0].files_problem == "the rest is over the limit");
+  CHECK(attempts[0].outcome == Outcome(Failed{"no", {}}));
+  CHECK(attempts[1].kept_files.empty());
+}
+
 TEST_CASE("every verdict and its name belong together") {
   for (const Verdict v : all_verdicts)
     CHECK(verdict_from_name(verdict_name(v)) == v);

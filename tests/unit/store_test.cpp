@@ -66,6 +66,8 @@ std::vector<RunEvent> one_of_each() {
       SuiteSetUp{"local", "s", 12ms, "exit status 1"},
       SuiteTornDown{"local", "s", 13ms, {}},
       AttemptStarted{test_a, 2, "local", 3, "tests/s/a/2"},
+      FilesKept{test_a, 2, {"a.full", "a.out.bad"}, "the rest is over the limit"},
+      FilesKept{test_a, 1, {}, {}},
       TestFinished{test_a, {}},
       TestFinished{test_a, "deadline"},
       RunStopping{"interrupted"},
@@ -112,6 +114,13 @@ TEST_CASE("every event comes back from the journal as it was written") {
       const auto& back = std::get<AttemptFinished>(read->fact);
       CHECK(back.result == finished->result);
       CHECK(back.test == finished->test);
+    }
+    if (const auto* kept = std::get_if<FilesKept>(&event.fact)) {
+      const auto& back = std::get<FilesKept>(read->fact);
+      CHECK(back.test == kept->test);
+      CHECK(back.attempt == kept->attempt);
+      CHECK(back.kept_files == kept->kept_files);
+      CHECK(back.files_problem == kept->files_problem);
     }
   }
 }
