@@ -99,9 +99,10 @@ void Engine::on(const input::EndTest& end) {
   if (found == batches_.end() || found->second.running != end.test || !end.result.outcome) return;
   Batch& batch = found->second;
   end_attempt(batch, end.test, end.result, end.shared_blame);
+  if (!end.spoils_batch || batch.stopped) return;
   const bool more = std::any_of(batch.places.begin(), batch.places.end(),
                                 [](const Batch::Place& place) { return !place.ended; });
-  if (end.spoils_batch && more && !batch.stopped) stop(end.batch, batch, Urgency::in_order);
+  if (more) stop(end.batch, batch, Urgency::in_order);
 }
 
 void Engine::on(const input::KeepFiles& keep) {

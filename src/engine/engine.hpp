@@ -132,6 +132,7 @@ class Engine {
     std::string files;                                // of the running test
     Duration began{};                                 // of the running test
     bool has_company = false;  // another batch ran on the host during the running test
+    Duration most_silence = Duration::max();  // how long no test of it may run
     // When the running test has taken too long, or it was too long since one ran.
     Duration stop_at = Duration::max();
     bool lost_again = false;  // the test that ran last lost the host, and not the first one

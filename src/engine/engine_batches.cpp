@@ -119,6 +119,7 @@ void Engine::start_batch(size_t host, size_t slot, Pick pick) {
   }
   batch.expected_end = now_ + takes;
   workload.begin_batch(batch.expected_end);
+  batch.most_silence = most_silence(batch);
   wait_for_next_test(batch);
   actions_.push_back(std::move(start));
 }
@@ -133,8 +134,8 @@ Duration Engine::most_silence(const Batch& batch) const {
 }
 
 void Engine::wait_for_next_test(Batch& batch) {
-  const Duration most = most_silence(batch);
-  batch.stop_at = batch.stopped || most == Duration::max() ? Duration::max() : now_ + most;
+  const bool limited = batch.most_silence != Duration::max() && !batch.stopped;
+  batch.stop_at = limited ? now_ + batch.most_silence : Duration::max();
   remind(batch.stop_at);
 }
 

@@ -121,7 +121,7 @@ size_t Engine::usable_slots(size_t host, size_t suite) const {
   return static_cast<size_t>(slots);
 }
 
-// Without one the host's suites could never end.
+// At least one: without any, what needs them would wait for ever.
 int Engine::device_sets(size_t host) const {
   return std::max(1, plan_.hosts[host].test_devices);
 }

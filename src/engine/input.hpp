@@ -44,7 +44,8 @@ struct FinishTearDown {
   Duration took{};
   std::optional<std::string> failure;
 };
-// Test number `test` of the batch has begun; its files go to `files`.
+// Test number `test` of the batch has begun; its files go to `files`. The tests of a batch run one
+// at a time, in any order.
 struct BeginTest {
   BatchNumber batch = 0;
   std::size_t test = 0;
@@ -60,14 +61,15 @@ struct EndTest {
   // It failed for something that another test on the same kernel may have done.
   bool shared_blame = false;
 };
-// Files of a test of the batch that had ended came back from the host.
+// Files of a test of the batch that had ended came back from the host; EndBatch is yet to come.
 struct KeepFiles {
   BatchNumber batch = 0;
   std::size_t test = 0;
   std::vector<std::string> kept_files;
   std::string files_problem;
 };
-// The batch's command is over; tests of it that did not end did not run.
+// The batch's command is over; what that means for tests of it that did not end is the engine's to
+// say.
 struct EndBatch {
   BatchNumber batch = 0;
   std::optional<std::string>
