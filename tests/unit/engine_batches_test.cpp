@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/workload.hpp"
 #include "engine_driver.hpp"
 
 using namespace ffci;
@@ -409,4 +410,62 @@ TEST_CASE("a signal stops a batch: what ran is not run, and what waited in it ne
   CHECK(driver.over("x") == Texts{"halt a"});
   CHECK(driver.outcomes("y") == Texts{"not_run", "finished"});
   CHECK(driver.outcomes("z") == Texts{"never ran: the run was ended before its turn"});
+}
+
+TEST_CASE(
+    "what a test without history takes is believed at first, and learned from those that ran") {
+  Workload work(3s);
+  CHECK(work.expected({}) == 3s);
+  CHECK(work.expected(7s) == 7s);
+  for (int i = 0; i < 95; ++i)
+    work.learn_test(1s);
+  CHECK(work.expected({}) == 1100ms);
+  for (int i = 0; i < 10; ++i)
+    work.add({});
+  work.add(5s);
+  CHECK(work.waiting() == 16s);
+  work.remove({});
+  CHECK(work.waiting() == 14900ms);
+}
+
+TEST_CASE(
+    "a batch takes its part of what would let all slots end together, running batches included") {
+  Workload work(3s);
+  for (int i = 0; i < 40; ++i)
+    work.add(1s);
+  CHECK(work.batch_limit(30s, 1, 0s) == 30s);
+  CHECK(work.batch_limit(10s, 2, 0s) == 10s);
+  CHECK(work.batch_limit(30s, 2, 0s) == 17s);
+  work.begin_batch(30s);
+  CHECK(work.batch_limit(60s, 2, 10s) == 25500ms);
+  CHECK(work.batch_limit(60s, 2, 40s) == 17s);  // it is overdue
+  work.end_batch(30s);
+  CHECK(work.batch_limit(60s, 2, 40s) == 17s);
+}
+
+TEST_CASE("a costly call makes batches longer, but not longer than an even share") {
+  Workload work(3s);
+  for (int i = 0; i < 40; ++i)
+    work.add(1s);
+  for (int i = 0; i < 99; ++i)
+    work.learn_call(4s);
+  CHECK(work.call_cost() == 3964ms);
+  CHECK(work.batch_limit(1s, 1, 0s) == 19820ms);
+  CHECK(work.batch_limit(1s, 2, 0s) == 19820ms);
+  CHECK(work.batch_limit(1s, 4, 0s) == 10s);
+}
+
+TEST_CASE("a batch of tests without history is filled by what was learned, not by their rank") {
+  EnginePlan plan = batch_plan({});
+  for (int i = 1; i <= 20; ++i)
+    plan.tests.push_back(test_case("u" + std::to_string(i)));
+  Driver driver(plan);
+  const Texts first = driver.up(0);
+  CHECK(first == Texts{"start u1 u2 u3 u4 u5 u6 u7 u8 u9 u10 on a/1"});  // three seconds each
+  for (int i = 1; i <= 10; ++i) {
+    driver.begin("u" + std::to_string(i));
+    driver.at(std::chrono::seconds(i));
+    driver.end_alone("u" + std::to_string(i), Passed{});
+  }
+  CHECK(driver.over("u1") == Texts{"start u11 u12 u13 u14 u15 u16 u17 u18 u19 u20 on a/1"});
 }
