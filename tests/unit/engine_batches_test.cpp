@@ -152,6 +152,21 @@ TEST_CASE("each test of a batch has the time that it may take from when it begin
   CHECK(driver.outcomes("y") == Texts{"passed", "finished"});
 }
 
+TEST_CASE("what made a test time out is not held against the one that begins after it") {
+  EnginePlan plan = batch_plan({"slow", "x"});
+  plan.tests[0].timeout = 10s;
+  Driver driver(plan);
+  driver.up(0);
+  driver.begin("slow");
+  CHECK(driver.at(10s) == Texts{"stop slow"});
+  driver.end_alone("slow", Passed{});  // just before it was stopped
+  driver.begin("x");
+  CHECK(driver.over("slow") == Texts{"start x on a/1"});
+  driver.pass("x");
+  CHECK(driver.outcomes("slow") == Texts{"passed", "finished"});
+  CHECK(driver.outcomes("x") == Texts{"not_run", "passed", "finished"});
+}
+
 TEST_CASE("a lost host charges only the test that was running, and the rest comes back") {
   Driver driver(batch_plan({"x", "y", "z"}));
   driver.up(0);
@@ -294,6 +309,20 @@ TEST_CASE("a test that another one may have failed has one more attempt, alone")
   driver.end_alone("x", Failed{"dmesg", {}}, others_suspect);
   driver.over("x");
   CHECK(driver.outcomes("x") == Texts{"failed", "failed", "finished"});
+}
+
+TEST_CASE("a batch that began and ended during a test may be to blame as well") {
+  EnginePlan plan = batch_plan({"x"}, {{"a", 2}}, 40s);
+  plan.tests.push_back(test_case("other", 1s, {}, "t"));
+  plan.suites.push_back({.name = "t", .has_setup = true});
+  Driver driver(plan);
+  CHECK(driver.up(0) == Texts{"start x on a/1", "set up t on a"});
+  CHECK(driver.give(input::FinishSetUp{0, 1, 1s, {}}) == Texts{"start other on a/2"});
+  driver.pass("other");
+  driver.end_alone("x", Failed{"dmesg", {}}, others_suspect);
+  driver.over("x");
+  driver.pass("x");
+  CHECK(driver.outcomes("x") == Texts{"failed", "passed", "finished"});
 }
 
 TEST_CASE("the attempt alone leaves the failure retries as they were") {

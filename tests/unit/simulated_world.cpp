@@ -423,8 +423,10 @@ class World : Witness {
     batch.ended.insert(place);
     Attempt result;
     result.outcome = outcome;
-    deliver(input::EndTest{number, place, result, kind == TestFate::Kind::spoils,
-                           kind == TestFate::Kind::blames_others});
+    const bool more = batch.ended.size() < batch.tests.size();
+    const bool spoils = kind == TestFate::Kind::spoils;
+    deliver(input::EndTest{number, place, result, spoils, kind == TestFate::Kind::blames_others});
+    claim(!spoils || !more || batches_.at(number).stopped, "a spoilt batch is stopped");
   }
 
   void close_batch(BatchNumber number, bool stopped) {
