@@ -723,8 +723,7 @@ TEST_CASE("a spec with any byte changed is read or refused") {
 }
 
 TEST_CASE("the corpus is judged as each of its files says") {
-  const std::filesystem::path corpus =
-      std::filesystem::path(__FILE__).parent_path() / ".." / "spec_corpus";
+  const std::filesystem::path corpus = std::filesystem::path(FFCI_TEST_DATA) / ".." / "spec_corpus";
   int files = 0;
   for (const std::string folder : {"good", "bad"}) {
     for (const auto& entry : std::filesystem::directory_iterator(corpus / folder)) {
