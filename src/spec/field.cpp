@@ -180,6 +180,11 @@ std::optional<bool> Field::boolean(std::string_view choices) const {
   return expected(fmt::format("{}{}", choices, typo ? did_you_mean(value_->text, known) : ""));
 }
 
+bool Field::is_off() const {
+  if (!is(Value::Kind::scalar)) return false;
+  return value_->text == "off" || (!value_->quoted && parse_boolean(value_->text) == false);
+}
+
 std::optional<std::uint64_t> Field::whole(std::uint64_t least, std::uint64_t most) const {
   if (!present()) return std::nullopt;
   const auto number =
@@ -201,10 +206,10 @@ std::optional<std::uint64_t> Field::size() const {
   return bytes;
 }
 
-std::optional<Duration> Field::duration() const {
+std::optional<Duration> Field::duration(std::string_view choices) const {
   if (!present()) return std::nullopt;
   const auto duration = is(Value::Kind::scalar) ? to_duration(*value_) : std::nullopt;
-  if (!duration) return expected("a duration such as 30s, 20m or 1h30m");
+  if (!duration) return expected(choices);
   if (rounds_to_zero(*value_, *duration)) return expected("0, or a duration of at least 1ms");
   return duration;
 }

@@ -47,12 +47,15 @@ class Field {
   // An earlier run (SOURCE): a label, a number, a run id, a URL, or a path, which becomes absolute.
   [[nodiscard]] std::optional<std::string> run_source() const;
 
+  // false, or off, which is false to YAML 1.1. Silent in any case.
+  [[nodiscard]] bool is_off() const;
   // true or false in YAML's spellings, without quotes. `choices` is what a complaint says of them.
   [[nodiscard]] std::optional<bool> boolean(std::string_view choices = "true or false") const;
   [[nodiscard]] std::optional<std::uint64_t> whole(std::uint64_t least, std::uint64_t most) const;
   [[nodiscard]] std::optional<int> whole_int(int least, int most) const;
   [[nodiscard]] std::optional<std::uint64_t> size() const;
-  [[nodiscard]] std::optional<Duration> duration() const;  // zero: none
+  [[nodiscard]] std::optional<Duration> duration(  // zero: none
+      std::string_view choices = "a duration such as 30s, 20m or 1h30m") const;
   [[nodiscard]] std::optional<Duration> duration_over_zero() const;
 
   template <class Choice>

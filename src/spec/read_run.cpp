@@ -24,6 +24,21 @@ KernelLogSpec read_kernel_log(const Field& field) {
   return log;
 }
 
+// How long a batch is expected to take; nullopt: there are none.
+std::optional<Duration> read_batch(const Field& field) {
+  if (field.is(Value::Kind::map)) {
+    Fields fields(field);
+    const std::optional<Duration> target = fields.required("target").duration_over_zero();
+    fields.finish();
+    return target;
+  }
+  if (field.is_off()) return std::nullopt;
+  const std::optional<Duration> target =
+      field.duration("off, a duration such as 30s, or a map with 'target'");
+  if (target == Duration::zero()) return field.expected("off, or a duration over 0");
+  return target;
+}
+
 // A program, or the file that holds it. The command line's, where only one of them is from there.
 void read_bpftrace(const Field& program, const Field& script, RunSpec& run) {
   run.bpftrace = program.filled_text().value_or("");
@@ -59,6 +74,8 @@ RunSpec read_run(const Field& field) {
   run.deadline = fields.optional("deadline").duration_over_zero();
   run.retry_failures =
       fields.optional("retry-failures").whole_int(0, 100).value_or(run.retry_failures);
+  if (const Field batch = fields.optional("batch"); batch.present())
+    run.batch_target = read_batch(batch);
   run.max_host_restarts =
       fields.optional("max-host-restarts").whole_int(0, 100).value_or(run.max_host_restarts);
   run.stop_after_failures = fields.optional("stop-after-failures")
@@ -74,7 +91,7 @@ RunSpec read_run(const Field& field) {
   run.kernel_log = read_kernel_log(fields.optional("dmesg"));
   const Field program = fields.optional("bpftrace");
   read_bpftrace(program, fields.optional("bpftrace-script"), run);
-  fields.not_supported({"shard", "batch", "keep"});
+  fields.not_supported({"shard", "keep"});
   fields.finish();
   return run;
 }

@@ -145,6 +145,7 @@ run:
   test-timeout: 0
   deadline: 2h
   retry-failures: 1
+  batch: {target: 10s}
   max-host-restarts: 4
   stop-after-failures: 5
   kill-after: 0
@@ -218,6 +219,7 @@ TEST_CASE("every key of a spec reaches the job") {
   CHECK(spec.run.test_timeout == 0s);
   CHECK(spec.run.deadline == 2h);
   CHECK(spec.run.retry_failures == 1);
+  CHECK(spec.run.batch_target == 10s);
   CHECK(spec.run.max_host_restarts == 4);
   CHECK(spec.run.stop_after_failures == 5);
   CHECK(spec.run.kill_after == 0s);
@@ -253,6 +255,7 @@ TEST_CASE("a minimal spec gets every default") {
   CHECK(minimal.run.durations == "latest");
   CHECK(minimal.run.test_timeout == 20min);
   CHECK_FALSE(minimal.run.deadline);
+  CHECK(minimal.run.batch_target == 30s);
   CHECK(minimal.run.files_limit == 64 << 20);
   CHECK(minimal.run.probe_interval == 30s);
   CHECK_FALSE(minimal.run.keep_alive);
@@ -445,6 +448,24 @@ TEST_CASE("hosts need local or ssh") {
   CHECK(complaints(spec("hosts: {shh: {}}\n")) ==
         "job.yaml:8:8: 'hosts' needs 'local' or 'ssh'\n"
         "job.yaml:8:9: unknown key 'shh'; did you mean 'ssh'?");
+}
+
+TEST_CASE("batches have a target, or are off") {
+  const auto target = [](const std::string& text) {
+    return job(spec("run: {batch: " + text + "}\n")).run.batch_target;
+  };
+  CHECK(target("{target: 1m}") == 1min);
+  CHECK(target("1m") == 1min);
+  CHECK(target("90") == 90s);
+  CHECK_FALSE(target("off"));
+  CHECK_FALSE(target("'off'"));
+  CHECK_FALSE(target("false"));
+  CHECK_FALSE(job(spec(), {{"--batch", "run.batch", "off"}}).run.batch_target);
+  CHECK(complaints(spec(), {{"--batch", "run.batch", "of"}}) ==
+        "--batch of: 'run.batch' is 'of'; expected off, a duration such as 30s, or a map with "
+        "'target'");
+  CHECK(complaints(spec("run: {batch: 0}\n")) ==
+        "job.yaml:8:14: 'run.batch' is '0'; expected off, or a duration over 0");
 }
 
 TEST_CASE("booleans are YAML's, without quotes unless a variable brings them") {
