@@ -206,6 +206,12 @@ std::optional<std::uint64_t> Field::size() const {
   return bytes;
 }
 
+std::optional<std::uint64_t> Field::size_over_zero() const {
+  const std::optional<std::uint64_t> bytes = size();
+  if (bytes == 0) return expected("a size over 0");
+  return bytes;
+}
+
 std::optional<Duration> Field::duration(std::string_view choices) const {
   if (!present()) return std::nullopt;
   const auto duration = is(Value::Kind::scalar) ? to_duration(*value_) : std::nullopt;

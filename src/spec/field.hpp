@@ -54,6 +54,7 @@ class Field {
   [[nodiscard]] std::optional<std::uint64_t> whole(std::uint64_t least, std::uint64_t most) const;
   [[nodiscard]] std::optional<int> whole_int(int least, int most) const;
   [[nodiscard]] std::optional<std::uint64_t> size() const;
+  [[nodiscard]] std::optional<std::uint64_t> size_over_zero() const;
   [[nodiscard]] std::optional<Duration> duration(  // zero: none
       std::string_view choices = "a duration such as 30s, 20m or 1h30m") const;
   [[nodiscard]] std::optional<Duration> duration_over_zero() const;

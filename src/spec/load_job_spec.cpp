@@ -26,8 +26,8 @@ JobSpec read_job(const Field& document, const SpecSource& source) {
   Fields fields(document);
   static_cast<void>(fields.required("version").whole(1, 1));
   job.name = fields.optional("name").title().value_or(job.name);
-  job.suites = read_suites(fields.required("suites"));
   HostsSpec hosts = read_hosts(fields.optional("hosts"));
+  job.suites = read_suites(fields.required("suites"), hosts);
   job.local = std::move(hosts.local);
   job.ssh = std::move(hosts.ssh);
   job.run = read_run(fields.optional("run"));

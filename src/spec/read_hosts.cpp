@@ -47,10 +47,34 @@ std::string default_known_hosts(const Field& ssh) {
   return {};
 }
 
-LocalHostsSpec read_local(const Field& field) {
+TestDevicesSpec read_devices(const Field& field) {
+  TestDevicesSpec devices;
+  Fields fields(field);
+  devices.directory = fields.optional("directory").path().value_or(devices.directory);
+  devices.test_size = fields.optional("test").size_over_zero().value_or(devices.test_size);
+  devices.scratch_size = fields.optional("scratch").size_over_zero().value_or(devices.scratch_size);
+  devices.pool = fields.optional("pool").whole_int(0, 64).value_or(devices.pool);
+  fields.finish();
+  return devices;
+}
+
+bool is_none(const Field& field) {
+  return field.is(Value::Kind::scalar) && field.text() == "none";
+}
+
+LocalHostsSpec read_local(const Field& field, std::optional<Field>& no_devices) {
   LocalHostsSpec local;
   Fields fields(field);
   local.slots = fields.required("slots").whole_int(1, 1024).value_or(local.slots);
+  const Field devices = fields.optional("devices");
+  if (devices.is(Value::Kind::map)) {
+    local.devices = read_devices(devices);
+  } else if (is_none(devices)) {
+    local.devices.reset();
+    no_devices = devices;
+  } else if (devices.present()) {
+    devices.expected("none, or a map such as {test: 10G, scratch: 10G}");
+  }
   fields.finish();
   return local;
 }
@@ -94,7 +118,7 @@ HostsSpec read_hosts(const Field& field) {
   const Field ssh = fields.optional("ssh");
   if (fields.is_map() && !local.present() && !ssh.present())
     field.complain("'hosts' needs 'local' or 'ssh'");
-  if (local.present()) hosts.local = read_local(local);
+  if (local.present()) hosts.local = read_local(local, hosts.no_devices);
   if (ssh.present()) hosts.ssh = read_ssh(ssh);
   fields.not_supported({"qemu", "mkosi"});
   fields.finish();

@@ -142,7 +142,7 @@ void read_commands(const Field& field, CommandsSuiteSpec& suite) {
   fields.finish();
 }
 
-CommandsSuiteSpec read_suite(const Field& field, Names& names) {
+SuiteSpec read_suite(const Field& field, const HostsSpec& hosts, Names& names) {
   CommandsSuiteSpec suite;
   suite.where = to_string(field.where());
   suite.directory = field.where().origin->directory.string();
@@ -151,19 +151,42 @@ CommandsSuiteSpec read_suite(const Field& field, Names& names) {
     suite.name = *word;
     names.add(suite.name, field);
   }
-  fields.not_supported({"fstests"});
-  read_commands(fields.required("commands"), suite);
+  const Field commands = fields.optional("commands");
+  const Field fstests = fields.optional("fstests");
+  if (fields.is_map() && !commands.present() && !fstests.present())
+    field.complain("a suite needs 'commands' or 'fstests'");
+  if (commands.present() && fstests.present()) {
+    fstests.complain(
+        fmt::format("'fstests' and 'commands' (at {}) exclude each other; a suite is one of them",
+                    to_string(commands.where())));
+  }
   fields.finish();
-  return suite;
+  read_commands(commands, suite);
+  if (!fstests.present()) return suite;
+  FstestsSuiteSpec of_fstests = read_fstests(fstests, hosts);
+  of_fstests.name = suite.name;
+  of_fstests.where = suite.where;
+  return of_fstests;
+}
+
+// Of suites that use the devices of a configuration: those are the same for every slot.
+void refuse_shared_devices(const HostsSpec& hosts) {
+  if (!hosts.no_devices || !hosts.local || hosts.local->slots < 2) return;
+  hosts.no_devices->expected(fmt::format(
+      "devices for each slot, or one slot: {} would use the same devices", hosts.local->slots));
 }
 
 }  // namespace
 
-std::vector<SuiteSpec> read_suites(const Field& field) {
+std::vector<SuiteSpec> read_suites(const Field& field, const HostsSpec& hosts) {
   std::vector<SuiteSpec> suites;
   Names names("suite");
-  for (const Field& suite : field.items())
-    suites.push_back(read_suite(suite, names));
+  bool any_fstests = false;
+  for (const Field& suite : field.items()) {
+    suites.push_back(read_suite(suite, hosts, names));
+    any_fstests |= std::holds_alternative<FstestsSuiteSpec>(suites.back());
+  }
+  if (any_fstests) refuse_shared_devices(hosts);
   return suites;
 }
 

@@ -14,10 +14,14 @@ namespace ffci::spec {
 struct HostsSpec {
   std::optional<LocalHostsSpec> local;
   std::optional<SshHostsSpec> ssh;
+  std::optional<Field> no_devices;  // hosts.local.devices, where it is none
 };
 
-[[nodiscard]] std::vector<SuiteSpec> read_suites(const Field& suites);
 [[nodiscard]] HostsSpec read_hosts(const Field& hosts);
+// Complains also of what suites of fstests need and the hosts do not have.
+[[nodiscard]] std::vector<SuiteSpec> read_suites(const Field& suites, const HostsSpec& hosts);
+// Of a suite what stands below `fstests`, so neither its name nor its place.
+[[nodiscard]] FstestsSuiteSpec read_fstests(const Field& fstests, const HostsSpec& hosts);
 [[nodiscard]] RunSpec read_run(const Field& run);
 [[nodiscard]] ReportsSpec read_reports(const Field& reports);
 

@@ -64,6 +64,18 @@ CommandsSuiteSpec commands_of(const JobSpec& job, size_t suite) {
   return std::get<CommandsSuiteSpec>(job.suites.at(suite));
 }
 
+FstestsSuiteSpec fstests_of(const JobSpec& job, size_t suite) {
+  return std::get<FstestsSuiteSpec>(job.suites.at(suite));
+}
+
+// "job.yaml:3:1 text"
+Lines shown(const std::vector<LocatedText>& texts) {
+  Lines lines;
+  for (const LocatedText& text : texts)
+    lines.push_back(text.where + " " + text.text);
+  return lines;
+}
+
 // "user host port path", with - for what is empty.
 Lines shown(const std::vector<SshMachineSpec>& machines) {
   const auto word = [](const std::string& text) { return text.empty() ? "-" : text; };
@@ -85,6 +97,22 @@ std::string spec(const std::string& more = "") {
          "        - name: hello\n"
          "          command: echo hello\n" +
          more;
+}
+
+// A suite of fstests with `more` below it, which begins on line 7.
+std::string fstests_spec(const std::string& more = "") {
+  return "version: 1\n"
+         "suites:\n"
+         "  - name: btrfs\n"
+         "    fstests:\n"
+         "      file-system: btrfs\n"
+         "      path: /fstests\n" +
+         more;
+}
+
+// Of that, where the path is missing.
+std::string pathless_spec(const std::string& hosts = "") {
+  return "version: 1\nsuites: [{name: a, fstests: {file-system: btrfs}}]\n" + hosts;
 }
 
 std::string spec_with_command(const std::string& command) {
@@ -124,8 +152,25 @@ suites:
       discover: "*_test"
       import: tests.json
       protocol: ktap
+  - name: btrfs
+    fstests:
+      path: /fstests
+      tree: ~/src/fstests
+      file-system: btrfs
+      tests: [generic/475, "btrfs/2*"]
+      groups: [btrfs/auto, quick]
+      exclude:
+        tests: generic/562
+        tests-file: [expunges/btrfs.txt, ~/all.txt]
+        groups: dangerous
+      section: [4k, 16k]
+      exclude-section: 64k
+      variables: {MKFS_OPTIONS: "-n 16k", LOAD_FACTOR: 2}
+      timeout: 30m
 hosts:
-  local: {slots: 2}
+  local:
+    slots: 2
+    devices: {directory: scratch, test: 10G, scratch: 20G, pool: 4}
   ssh:
     machines: ["root@vm1:/fstests", "vm2:2222:/home/fstests"]
     slots: 3
@@ -171,7 +216,7 @@ TEST_CASE("every key of a spec reaches the job") {
   const JobSpec spec = job(full_spec);
   CHECK(spec.name == "gate");
   CHECK(spec.source == full_spec);
-  REQUIRE(spec.suites.size() == 1);
+  REQUIRE(spec.suites.size() == 2);
   const CommandsSuiteSpec suite = commands_of(spec, 0);
   CHECK(suite.name == "kvm");
   CHECK(suite.directory == "/specs/selftests/kvm");
@@ -198,11 +243,33 @@ TEST_CASE("every key of a spec reaches the job") {
   CHECK(test.parameters ==
         decltype(test.parameters){{"slots", {"1", "2"}}, {"mode", {"a", "b c"}}});
   CHECK(test.where == "job.yaml:14:11");
+  const FstestsSuiteSpec fstests = fstests_of(spec, 1);
+  CHECK(fstests.name == "btrfs");
+  CHECK(fstests.path == "/fstests");
+  CHECK(fstests.tree == "/home/me/src/fstests");
+  CHECK(fstests.file_system == "btrfs");
+  CHECK(shown(fstests.tests) == Lines{"job.yaml:32:15 generic/475", "job.yaml:32:28 btrfs/2*"});
+  CHECK(shown(fstests.groups) == Lines{"job.yaml:33:16 btrfs/auto", "job.yaml:33:28 quick"});
+  CHECK(shown(fstests.excluded_tests) == Lines{"job.yaml:35:16 generic/562"});
+  CHECK(shown(fstests.excluded_tests_files) ==
+        Lines{"job.yaml:36:22 /specs/expunges/btrfs.txt", "job.yaml:36:42 /home/me/all.txt"});
+  CHECK(shown(fstests.excluded_groups) == Lines{"job.yaml:37:17 dangerous"});
+  CHECK(shown(fstests.sections) == Lines{"job.yaml:38:17 4k", "job.yaml:38:21 16k"});
+  CHECK(shown(fstests.excluded_sections) == Lines{"job.yaml:39:24 64k"});
+  CHECK(fstests.variables ==
+        decltype(fstests.variables){{"MKFS_OPTIONS", "-n 16k"}, {"LOAD_FACTOR", "2"}});
+  CHECK(fstests.timeout == 30min);
+  CHECK(fstests.where == "job.yaml:27:5");
   REQUIRE(spec.local);
   CHECK(spec.local->slots == 2);
+  REQUIRE(spec.local->devices);
+  CHECK(spec.local->devices->directory == "/specs/scratch");
+  CHECK(spec.local->devices->test_size == 10ULL << 30);
+  CHECK(spec.local->devices->scratch_size == 20ULL << 30);
+  CHECK(spec.local->devices->pool == 4);
   REQUIRE(spec.ssh);
   CHECK(shown(spec.ssh->machines) == Lines{"root vm1 22 /fstests", "- vm2 2222 /home/fstests"});
-  CHECK(spec.ssh->machines[0].where == "job.yaml:30:16");
+  CHECK(spec.ssh->machines[0].where == "job.yaml:47:16");
   CHECK(spec.ssh->slots == 3);
   CHECK(spec.ssh->identity == "/home/me/.ssh/key");
   CHECK(spec.ssh->known_hosts == "/specs/known_hosts");
@@ -275,7 +342,7 @@ TEST_CASE("all complaints come at once, in the order of the file") {
                  "  test-timeout: abc\n"
                  "  iterat: 1\n") ==
       "job.yaml:1:10: 'version' is '2'; expected 1\n"
-      "job.yaml:3:5: 'suites.0.commands' is missing\n"
+      "job.yaml:3:5: a suite needs 'commands' or 'fstests'\n"
       "job.yaml:3:11: 'suites.0.name' is 'a b'; expected letters, digits, '.', '_' and '-', "
       "beginning with a letter or digit\n"
       "job.yaml:4:5: unknown key 'command'; did you mean 'commands'?\n"
@@ -448,6 +515,111 @@ TEST_CASE("hosts need local or ssh") {
   CHECK(complaints(spec("hosts: {shh: {}}\n")) ==
         "job.yaml:8:8: 'hosts' needs 'local' or 'ssh'\n"
         "job.yaml:8:9: unknown key 'shh'; did you mean 'ssh'?");
+}
+
+TEST_CASE("a suite has commands or fstests") {
+  CHECK(complaints("version: 1\nsuites: [{name: a}]\n") ==
+        "job.yaml:2:10: a suite needs 'commands' or 'fstests'");
+  CHECK(complaints(fstests_spec("    commands: {discover: x}\n")) ==
+        "job.yaml:5:7: 'fstests' and 'commands' (at job.yaml:7:15) exclude each other; a suite is "
+        "one of them");
+}
+
+TEST_CASE("a minimal suite of fstests names its path and its file system") {
+  const JobSpec minimal = job(fstests_spec());
+  const FstestsSuiteSpec suite = fstests_of(minimal, 0);
+  CHECK(suite.name == "btrfs");
+  CHECK(suite.where == "job.yaml:3:5");
+  CHECK(suite.path == "/fstests");
+  CHECK_FALSE(suite.tree);
+  CHECK(suite.tests.empty());
+  CHECK(suite.groups.empty());
+  CHECK(suite.sections.empty());
+  CHECK(suite.variables.empty());
+  CHECK_FALSE(suite.timeout);
+  CHECK(complaints("version: 1\nsuites: [{name: a, fstests: {path: /fstests}}]\n") ==
+        "job.yaml:2:29: 'suites.0.fstests.file-system' is missing");
+}
+
+TEST_CASE("the path of fstests stays as written when it is absolute") {
+  const auto path = [](const std::string& text) {
+    return fstests_of(job("version: 1\nsuites: [{name: a, fstests: {file-system: xfs, path: '" +
+                          text + "'}}]\n"),
+                      0)
+        .path;
+  };
+  CHECK(path("/a/../b/") == "/a/../b/");
+  CHECK(path("~/fstests") == "/home/me/fstests");
+  CHECK(path("../fstests/") == "/fstests");
+}
+
+TEST_CASE("each host has a path of fstests, its own or that of the suite") {
+  const Variables home{{"HOME", "/home/me"}};
+  CHECK(complaints(pathless_spec()) ==
+        "job.yaml:2:29: a suite of fstests needs 'path' for this machine, which names none");
+  CHECK(complaints(pathless_spec("hosts: {ssh: {machines: ['vm1:/fstests', vm2]}}\n"), {}, home) ==
+        "job.yaml:2:29: a suite of fstests needs 'path' for machine 'vm2' (at job.yaml:3:42), "
+        "which names none");
+  CHECK(complaints(pathless_spec("hosts: {local: {slots: 1}, ssh: {machines: 'vm1:/p'}}\n"), {},
+                   home) ==
+        "job.yaml:2:29: a suite of fstests needs 'path' for this machine, which names none");
+  CHECK(complaints(pathless_spec(), {vms("vm1:/p,vm2")}, home) ==
+        "job.yaml:2:29: a suite of fstests needs 'path' for machine 'vm2' (at --vms vm1:/p,vm2), "
+        "which names none");
+  CHECK(fstests_of(job(pathless_spec(), {vms("vm1:/p,vm2:/q")}), 0).path.empty());
+}
+
+TEST_CASE("tests of fstests are DIR/NAME or patterns of that, groups GROUP or DIR/GROUP") {
+  CHECK(complaints(fstests_spec("      tests: [generic/001, auto, 'a b/1', generic/1/2]\n"
+                                "      groups: ['btrfs/*', a/b/c]\n")) ==
+        "job.yaml:7:28: 'suites.0.fstests.tests.1' is 'auto'; expected DIR/NAME such as "
+        "generic/475, or a pattern such as btrfs/2*\n"
+        "job.yaml:7:34: 'suites.0.fstests.tests.2' is 'a b/1'; expected DIR/NAME such as "
+        "generic/475, or a pattern such as btrfs/2*\n"
+        "job.yaml:7:43: 'suites.0.fstests.tests.3' is 'generic/1/2'; expected DIR/NAME such as "
+        "generic/475, or a pattern such as btrfs/2*\n"
+        "job.yaml:8:16: 'suites.0.fstests.groups.0' is 'btrfs/*'; expected GROUP or DIR/GROUP, "
+        "such as quick or btrfs/auto\n"
+        "job.yaml:8:27: 'suites.0.fstests.groups.1' is 'a/b/c'; expected GROUP or DIR/GROUP, such "
+        "as quick or btrfs/auto");
+}
+
+TEST_CASE("what ff-ci sets itself is no variable of a suite") {
+  CHECK(complaints(fstests_spec("      variables:\n"
+                                "        RESULT_BASE: /r\n"
+                                "        HOST_OPTIONS: /h\n"
+                                "        TMPDIR: /t\n"
+                                "        FSTYP: ext4\n"
+                                "        1ST: x\n"
+                                "        TEST_DEV: /dev/vdb\n")) ==
+        "job.yaml:8:22: variable 'RESULT_BASE' is set by ff-ci, to keep the results of each call "
+        "of ./check apart; remove it\n"
+        "job.yaml:9:23: variable 'HOST_OPTIONS' is set by ff-ci, to tell ./check the devices of "
+        "its slot; remove it\n"
+        "job.yaml:10:17: variable 'TMPDIR' is set by ff-ci, so that no two tests share temporary "
+        "files; remove it\n"
+        "job.yaml:11:16: variable 'FSTYP' is set by ff-ci, to what 'file-system' says; remove it\n"
+        "job.yaml:12:14: variable name '1ST' is not letters, digits and '_', beginning with a "
+        "letter or '_'");
+}
+
+TEST_CASE("slots have test devices unless there is one slot and the spec says none") {
+  const auto devices = [](const std::string& text) {
+    return job(fstests_spec("hosts: {local: {slots: 1, devices: " + text + "}}\n")).local->devices;
+  };
+  CHECK(job(fstests_spec("hosts: {local: {slots: 4}}\n")).local->devices->directory == "/var/tmp");
+  CHECK(devices("{}")->test_size == 5ULL << 30);
+  CHECK(devices("{}")->pool == 5);
+  CHECK(devices("{pool: 0}")->pool == 0);
+  CHECK_FALSE(devices("none"));
+  CHECK(complaints(fstests_spec("hosts: {local: {slots: 2, devices: none}}\n")) ==
+        "job.yaml:7:36: 'hosts.local.devices' is 'none'; expected devices for each slot, or one "
+        "slot: 2 would use the same devices");
+  CHECK(complaints(spec("hosts: {local: {slots: 2, devices: none}}\n")) == "none");
+  CHECK(complaints(fstests_spec("hosts: {local: {slots: 2}}\n"),
+                   {{"--local.devices", "hosts.local.devices", "none"}}) ==
+        "--local.devices none: 'hosts.local.devices' is 'none'; expected devices for each slot, or "
+        "one slot: 2 would use the same devices");
 }
 
 TEST_CASE("batches have a target, or are off") {
