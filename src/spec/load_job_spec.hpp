@@ -15,8 +15,9 @@ namespace ffci {
 
 // `--test-timeout 5s` is {"--test-timeout", "run.test-timeout", "5s"}; `--set run.iterate=2` is
 // {"--set", "run.iterate", "2"}. A path is keys joined by dots; an item of a list is named by its
-// `name:` or by its number from 0 ("suites.kvm.commands.timeout", "suites.0.commands.timeout").
-// A map that the path leads through is made when it is missing.
+// `name:` or by its number from 0 ("suites.kvm.commands.timeout", "suites.0.commands.timeout"), and
+// * stands for every item that has the next key ("suites.*.fstests.groups"). A map that the path
+// leads through is made when it is missing.
 struct SpecOverride {
   enum class Form {
     // "[x86_64, aarch64]", "{slots: 2}" and "'quoted'" are read as YAML. Anything else is one plain
@@ -24,6 +25,7 @@ struct SpecOverride {
     yaml,
     text,        // one scalar, whatever it begins with
     comma_list,  // a list of what stands between the commas, each item as it is
+    absent,  // the key is taken out of its map; the value only says in complaints what was typed
   };
   std::string option;
   std::string path;

@@ -45,18 +45,20 @@ std::optional<Value> parse_value(const SpecOverride& override, const Origin& ori
   return value_of(null ? Value::Kind::null : Value::Kind::scalar, null ? "" : text, origin);
 }
 
-// Walks from the root to the value that a path names.
+// Walks from the root to the values that a path names: one, unless a * is in it.
 class Walk {
  public:
   Walk(Value& root, std::string_view path, const Origin& origin, Complaints& complaints)
       : at_(&root), path_(path), rest_(path), origin_(origin), complaints_(complaints) {}
 
-  // nullptr: a complaint says where it ended.
-  [[nodiscard]] Value* to_end() {
+  // None: a complaint says where it ended.
+  [[nodiscard]] std::vector<Value*> to_ends() {
     while (!at_end_) {
-      if (!(at_->kind == Value::Kind::list ? into_list() : into_map())) return nullptr;
+      const bool in_list = at_->kind == Value::Kind::list;
+      if (in_list && rest_.starts_with("*.")) return into_items();
+      if (!(in_list ? into_list() : into_map())) return {};
     }
-    return at_;
+    return {at_};
   }
 
  private:
@@ -69,6 +71,10 @@ class Walk {
     const std::string key(rest_.substr(0, rest_.find('.')));
     if (key.empty()) return complain(fmt::format("'{}' is not a path such as run.iterate", path_));
     Value* child = find(*at_, key);
+    if (child == nullptr && rest_.substr(key.size()).starts_with(".*.")) {
+      step(*at_, key.size());
+      return complain_of_no_item();
+    }
     if (child == nullptr) {
       at_->entries.push_back({key, {&origin_}, {}});
       child = &at_->entries.back().value;
@@ -107,6 +113,33 @@ class Walk {
     return true;
   }
 
+  // Every item that has the key behind the *.
+  std::vector<Value*> into_items() {
+    const std::string_view key = behind_star();
+    std::vector<Value*> ends;
+    bool any = false;
+    for (Value& item : at_->items) {
+      if (find(item, key) == nullptr) continue;
+      any = true;
+      Walk below(*this);
+      below.step(item, 1);
+      const std::vector<Value*> found = below.to_ends();
+      ends.insert(ends.end(), found.begin(), found.end());
+    }
+    if (!any) complain_of_no_item();
+    return ends;
+  }
+  [[nodiscard]] std::string_view behind_star() const {
+    const std::string_view keys = rest_.substr(2);
+    return keys.substr(0, keys.find('.'));
+  }
+  bool complain_of_no_item() {
+    const std::string list = walked();
+    return complain(list == "'suites'"
+                        ? fmt::format("the job has no suite of {}", behind_star())
+                        : fmt::format("{} has no item with '{}'", list, behind_star()));
+  }
+
   void step(Value& into, size_t length) {
     at_ = &into;
     at_end_ = length == rest_.size();
@@ -128,14 +161,28 @@ class Walk {
   Complaints& complaints_;
 };
 
+void remove_key(Value& root, std::string_view path, const Origin& origin, Complaints& complaints) {
+  const size_t dot = path.rfind('.');
+  const std::string_view key = path.substr(dot + 1);
+  std::vector<Value*> maps{&root};
+  if (dot != std::string_view::npos)
+    maps = Walk(root, path.substr(0, dot), origin, complaints).to_ends();
+  for (Value* const map : maps)
+    std::erase_if(map->entries, [&](const Entry& entry) { return entry.key == key; });
+}
+
 }  // namespace
 
 void apply_override(Value& root, const SpecOverride& override, const Origin& origin,
                     Complaints& complaints) {
-  std::optional<Value> value = parse_value(override, origin, complaints);
+  if (override.form == SpecOverride::Form::absent) {
+    remove_key(root, override.path, origin, complaints);
+    return;
+  }
+  const std::optional<Value> value = parse_value(override, origin, complaints);
   if (!value) return;
-  Value* const target = Walk(root, override.path, origin, complaints).to_end();
-  if (target != nullptr) *target = std::move(*value);
+  for (Value* const target : Walk(root, override.path, origin, complaints).to_ends())
+    *target = *value;
 }
 
 std::string shown_name(const SpecOverride& override) {

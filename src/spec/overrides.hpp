@@ -6,9 +6,9 @@
 
 namespace ffci::spec {
 
-// Sets one value. A key that no spec knows is set too, and left to whoever reads the tree;
-// complains of a path that leads nowhere: through a scalar, or to an item that a list does not
-// have. `origin` is the override's own.
+// Sets one value, or that of each item that a * stands for, or takes a key away. A key that no spec
+// knows is set too, and left to whoever reads the tree; complains of a path that leads nowhere:
+// through a scalar, or to an item that a list does not have. `origin` is the override's own.
 void apply_override(Value& root, const SpecOverride& override, const Origin& origin,
                     Complaints& complaints);
 

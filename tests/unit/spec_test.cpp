@@ -115,6 +115,10 @@ std::string pathless_spec(const std::string& hosts = "") {
   return "version: 1\nsuites: [{name: a, fstests: {file-system: btrfs}}]\n" + hosts;
 }
 
+SpecOverride groups(std::string value) {
+  return {"--groups", "suites.*.fstests.groups", std::move(value), SpecOverride::Form::comma_list};
+}
+
 std::string spec_with_command(const std::string& command) {
   return "version: 1\nsuites: [{name: a, commands: {tests: [{name: t, command: " + command +
          "}]}}]\n";
@@ -567,6 +571,8 @@ TEST_CASE("each host has a path of fstests, its own or that of the suite") {
         "job.yaml:2:29: a suite of fstests needs 'path' for machine 'vm2' (at --vms vm1:/p,vm2), "
         "which names none");
   CHECK(fstests_of(job(pathless_spec(), {vms("vm1:/p,vm2:/q")}), 0).path.empty());
+  CHECK(fstests_of(job(pathless_spec(), {{"--fstests.path", "suites.*.fstests.path", "built"}}), 0)
+            .path == "/here/built");
 }
 
 TEST_CASE("tests of fstests are DIR/NAME or patterns of that, groups GROUP or DIR/GROUP") {
@@ -774,6 +780,49 @@ TEST_CASE("overrides win over the file, and make the maps they need") {
   CHECK(commands_of(over, 0).timeout == 7s);
   CHECK(commands_of(over, 0).name == "renamed");
   CHECK(commands_of(over, 0).tests[0].arch == std::vector<std::string>{"x86_64", "aarch64"});
+}
+
+TEST_CASE("* in the path of an override is every item that has the next key") {
+  const std::string suites =
+      "version: 1\n"
+      "suites:\n"
+      "  - {name: a, fstests: {path: /p, file-system: xfs, groups: auto, tests: xfs/001}}\n"
+      "  - {name: b, commands: {discover: x}}\n"
+      "  - {name: c, fstests: {path: /p, file-system: ext4}}\n";
+  const JobSpec over = job(suites, {groups("quick, xfs/auto")});
+  CHECK(shown(fstests_of(over, 0).groups) ==
+        Lines{"--groups quick, xfs/auto quick", "--groups quick, xfs/auto xfs/auto"});
+  CHECK(shown(fstests_of(over, 2).groups) == shown(fstests_of(over, 0).groups));
+  CHECK(shown(fstests_of(over, 0).tests) == Lines{"job.yaml:3:74 xfs/001"});
+  CHECK(shown(fstests_of(job(suites, {set("suites.*.fstests.exclude.groups", "slow")}), 2)
+                  .excluded_groups) == Lines{"--set suites.*.fstests.exclude.groups=slow slow"});
+
+  CHECK(complaints(spec(), {groups("quick")}) == "--groups quick: the job has no suite of fstests");
+  CHECK(complaints("version: 1\n", {groups("quick")}) ==
+        "job.yaml:1:1: 'suites' is missing\n"
+        "--groups quick: the job has no suite of fstests");
+  CHECK(complaints(spec(), {set("suites.kvm.commands.tests.*.timeot", "1")}) ==
+        "--set suites.kvm.commands.tests.*.timeot=1: 'suites.kvm.commands.tests' has no item with "
+        "'timeot'");
+  CHECK(complaints(spec(), {set("suites.*", "1")}) == "--set suites.*=1: 'suites' has no item '*'");
+  CHECK(complaints(suites, {groups("a b")}) ==
+        "--groups a b: 'suites.0.fstests.groups.0' is 'a b'; expected GROUP or DIR/GROUP, such as "
+        "quick or btrfs/auto\n"
+        "--groups a b: 'suites.2.fstests.groups.0' is 'a b'; expected GROUP or DIR/GROUP, such as "
+        "quick or btrfs/auto");
+}
+
+TEST_CASE("an override can take a key away") {
+  const auto without = [](std::string path) {
+    return SpecOverride{"--groups", std::move(path), "quick", SpecOverride::Form::absent};
+  };
+  const std::string text = fstests_spec("      tests: [generic/001, '${NOT_SET}']\n");
+  const JobSpec over = job(text, {groups("quick"), without("suites.*.fstests.tests")});
+  CHECK(fstests_of(over, 0).tests.empty());
+  CHECK(shown(fstests_of(over, 0).groups) == Lines{"--groups quick quick"});
+  CHECK(job("name: x\n" + spec(), {without("name")}).name == "job");
+  CHECK(complaints(spec(), {groups("quick"), without("suites.*.fstests.tests")}) ==
+        "--groups quick: the job has no suite of fstests");
 }
 
 TEST_CASE("the value of an override is plain text unless it begins as YAML does") {
