@@ -19,12 +19,31 @@ struct KeyOption {
   const char* key;
   const char* argument;
   const char* help;
-  SpecOverride::Form form = SpecOverride::Form::yaml;
+  SpecOverride::Form form = SpecOverride::Form::yaml;  // a comma_list may also be repeated
+  const char* removes = nullptr;                       // the key that the option makes void
 };
 
 constexpr KeyOption key_options[] = {
     {"name", "name", "NAME", "the job's name"},
+    {"groups,g", "suites.*.fstests.groups", "GROUP,...",
+     "only these groups of fstests, each GROUP or DIR/GROUP; the spec's `tests` do not add to them",
+     SpecOverride::Form::comma_list, "suites.*.fstests.tests"},
+    {"exclude-groups,x", "suites.*.fstests.exclude.groups", "GROUP,...", "not these groups",
+     SpecOverride::Form::comma_list},
+    {"exclude-tests-file,E", "suites.*.fstests.exclude.tests-file", "FILE,...",
+     "not the tests of fstests that FILE names, one a line", SpecOverride::Form::comma_list},
+    {"section,s", "suites.*.fstests.section", "NAME,...",
+     "only these sections of the hosts' local.config", SpecOverride::Form::comma_list},
+    {"exclude-section,S", "suites.*.fstests.exclude-section", "NAME,...", "not these sections",
+     SpecOverride::Form::comma_list},
+    {"file-system", "suites.*.fstests.file-system", "NAME", "that fstests test, such as btrfs"},
+    {"fstests.path", "suites.*.fstests.path", "DIR",
+     "the built fstests, on each host that names no path of its own"},
+    {"fstests.tree", "suites.*.fstests.tree", "DIR",
+     "the fstests on this machine to select the tests from"},
     {"local.slots", "hosts.local.slots", "N", "tests at once on this machine"},
+    {"local.devices", "hosts.local.devices", "DEVICES",
+     "of each slot for fstests: a map such as {test: 10G, scratch: 10G}, or none"},
     {"vms", "hosts.ssh.machines", "HOST:PATH,...",
      "machines to run on over SSH, each [user@]host[:port][:/path]",
      SpecOverride::Form::comma_list},
@@ -49,6 +68,8 @@ constexpr KeyOption key_options[] = {
      "limit of each test that has none of its own; 0: none"},
     {"deadline", "run.deadline", "TIME", "limit of the whole run"},
     {"retry-failures", "run.retry-failures", "N", "run a failed test up to N times more"},
+    {"batch", "run.batch", "TIME",
+     "give a host so many tests of fstests at once that they take about TIME, or off: one by one"},
     {"max-host-restarts", "run.max-host-restarts", "N", "how often one test may lose its host"},
     {"stop-after-failures", "run.stop-after-failures", "N",
      "start nothing more after N failed tests; 0: never"},
@@ -87,10 +108,15 @@ po::options_description console_options() {
   return options;
 }
 
+const po::value_semantic* value_of(const KeyOption& option) {
+  if (option.form != SpecOverride::Form::comma_list) return text(option.argument);
+  return po::value<Arguments>()->composing()->value_name(option.argument);
+}
+
 po::options_description spec_options() {
   po::options_description options("In the place of the spec's keys (the command line wins)");
   for (const KeyOption& option : key_options) {
-    options.add_options()(option.names, text(option.argument),
+    options.add_options()(option.names, value_of(option),
                           fmt::format("{} [{}]", option.help, option.key).c_str());
   }
   options.add_options()                                       //
@@ -164,6 +190,13 @@ Arguments all_given(const po::variables_map& found, const std::string& name) {
   return option == found.end() ? Arguments() : option->second.as<Arguments>();
 }
 
+// What stood behind all occurrences of the option, with commas between them.
+std::optional<std::string> comma_list_given(const po::variables_map& found,
+                                            const std::string& name) {
+  const Arguments lists = all_given(found, name);
+  return lists.empty() ? std::nullopt : std::optional(fmt::format("{}", fmt::join(lists, ",")));
+}
+
 Result<ConsoleChoices> console_of(const po::variables_map& found) {
   ConsoleChoices choices;
   choices.verbose = found["verbose"].as<bool>();
@@ -210,8 +243,14 @@ Result<std::vector<SpecOverride>> overrides_of(const po::variables_map& found) {
     overrides.push_back({"--slowest-first", "run.durations", *source});
   }
   for (const KeyOption& option : key_options) {
-    if (const auto value = given(found, long_name(option)))
-      overrides.push_back({"--" + long_name(option), option.key, *value, option.form});
+    const auto value = option.form == SpecOverride::Form::comma_list
+                           ? comma_list_given(found, long_name(option))
+                           : given(found, long_name(option));
+    if (!value) continue;
+    const std::string typed = "--" + long_name(option);
+    overrides.push_back({typed, option.key, *value, option.form});
+    if (option.removes != nullptr)
+      overrides.push_back({typed, option.removes, *value, SpecOverride::Form::absent});
   }
   return overrides;
 }
@@ -256,6 +295,7 @@ Result<void> choose_job(const po::variables_map& found, JobChoices& choices) {
   choices.events = given(found, "events");
   if (auto overridden = assign(choices.overrides, overrides_of(found)); !overridden)
     return overridden;
+  choices.groups_given = found.count("groups") > 0;
   return assign(choices.console, console_of(found));
 }
 

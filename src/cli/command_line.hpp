@@ -27,6 +27,7 @@ struct JobChoices {
   std::vector<std::string> patterns;  // the tests to run; none: all
   std::vector<std::string> excluded;  // patterns of those not to run
   std::vector<SpecOverride> overrides;
+  bool groups_given = false;          // --groups is among them
   bool list = false;                  // run --list
   std::optional<std::string> events;  // path, or "-"
   ConsoleChoices console;
