@@ -3,7 +3,7 @@
 
     judge.py FF-CI
 
-good/*.yaml: both accept. bad/*.yaml: ff-ci exits 78 and complains of exactly what the file's first lines
+good/*.yaml and the examples in contrib/: both accept. bad/*.yaml: ff-ci exits 78 and complains of exactly what the file's first lines
 expect, and the schema rejects it too:
 
     # expect: LINE:COLUMN: PART OF THE COMPLAINT     (one line for each complaint)
@@ -23,7 +23,8 @@ import jsonschema
 import yaml
 
 CORPUS = pathlib.Path(__file__).resolve().parent
-SCHEMA = CORPUS.parent.parent / "schemas" / "job.schema.json"
+TREE = CORPUS.parent.parent
+SCHEMA = TREE / "schemas" / "job.schema.json"
 BAD_SPEC = 78
 
 
@@ -100,7 +101,7 @@ def schema_verdict(validator, text):
 def ask_ff_ci(binary, path):
     """The exit code, and the complaints as 'LINE:COLUMN: TEXT'."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("FFCI_")}
-    environment["HOME"] = "/root"
+    environment |= {"HOME": "/root", "KSELFTEST_DIR": "/kselftest"}  # an example names the latter
     done = subprocess.run(
         [binary, "validate", str(path)], capture_output=True, timeout=60, env=environment, cwd=CORPUS
     )
@@ -148,11 +149,12 @@ def main():
     binary = os.path.abspath(sys.argv[1])
     validator = make_validator()
     specs = disagreements = 0
-    for folder, judge in (("good", judge_good), ("bad", judge_bad)):
-        for path in sorted((CORPUS / folder).glob("*.yaml")):
+    examples = TREE / "contrib" / "examples"
+    for folder, judge in ((CORPUS / "good", judge_good), (CORPUS / "bad", judge_bad), (examples, judge_good)):
+        for path in sorted(folder.glob("*.yaml")):
             specs += 1
             for disagreement in judge(binary, validator, path):
-                print(f"{folder}/{path.name}: {disagreement}")
+                print(f"{folder.name}/{path.name}: {disagreement}")
                 disagreements += 1
     print(f"{specs} specs, {disagreements} disagreements")
     sys.exit(1 if disagreements or not specs else 0)
