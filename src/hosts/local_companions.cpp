@@ -58,6 +58,11 @@ void LocalCompanions::stop(Urgency urgency) {
   if (phase_ == Phase::files && files_) files_->stop(urgency);
 }
 
+void LocalCompanions::take_files_from(std::string temporary, std::function<void()> release) {
+  temporary_ = std::move(temporary);
+  release_ = std::move(release);
+}
+
 void LocalCompanions::on_output(Stream stream, std::string_view bytes) {
   observer_.on_output(stream, bytes);
 }
@@ -73,10 +78,14 @@ void LocalCompanions::on_end(const CommandEnd& end,
 
 void LocalCompanions::fetch_files() {
   phase_ = Phase::files;
-  if (command_.files.empty() || slot_unusable_) return finish();
+  const bool has_place = !command_.files_in_temporary || release_;
+  if (command_.files.empty() || slot_unusable_ || !has_place) return finish();
+  const std::string directory = command_.files_in_temporary
+                                    ? temporary_ + "/" + *command_.files_in_temporary
+                                    : command_.directory;
   files_ = start_process(
-      files_script(command_.directory, command_.files, options_.archive_limit), Stream::archive,
-      [] {}, [this] { finish(); });
+      files_script(directory, command_.files, options_.archive_limit), Stream::archive, [] {},
+      [this] { finish(); });
   if (!files_) {
     end_.files_problem = "tar could not be started";
     return finish();
@@ -90,6 +99,7 @@ void LocalCompanions::fetch_files() {
 void LocalCompanions::finish() {
   phase_ = Phase::over;
   deadline_.cancel();
+  if (release_) release_();
   observer_.on_end(end_, slot_unusable_);
   on_over_();
 }

@@ -30,6 +30,9 @@ class LocalCompanions final : public CommandObserver {
   void begin(std::function<void()> start);
   void stop(Urgency urgency);
 
+  // The command's $TMPDIR; `release` is called when nothing in it is needed any more.
+  void take_files_from(std::string temporary, std::function<void()> release);
+
   void on_output(Stream stream, std::string_view bytes) override;
   void on_over(const CommandEnd& end) override { observer_.on_over(end); }
   void on_end(const CommandEnd& end, const std::optional<std::string>& slot_unusable) override;
@@ -55,6 +58,8 @@ class LocalCompanions final : public CommandObserver {
   Deadline deadline_;
   CommandEnd end_;
   std::optional<std::string> slot_unusable_;
+  std::string temporary_;
+  std::function<void()> release_;
 };
 
 }  // namespace ffci

@@ -19,6 +19,7 @@
 #include "hosts/orphans.hpp"
 #include "hosts/supervised_process.hpp"
 #include "hosts/temporary_directories.hpp"
+#include "hosts/test_devices.hpp"
 
 namespace ffci {
 namespace {
@@ -47,6 +48,10 @@ class LocalHost final : public Host {
     observer_ = &observer;
     if (const auto opened = temporary_.open(); !opened) {
       asio::post(loop_, [this, why = opened.error().message] { observer_->on_lost(why, false); });
+      return;
+    }
+    if (const auto made = make_devices(); !made) {
+      asio::post(loop_, [this, why = made.error().message] { observer_->on_lost(why, true); });
       return;
     }
     if (::geteuid() != 0) {
@@ -118,7 +123,17 @@ class LocalHost final : public Host {
                                  companions_.extract(number))] {});
           if (stopping_) be_down_when_idle();
         });
-    with->begin([this, order = Assignment{number, slot, suite, command, with.get()}] {
+    Assignment order{number, slot, suite, command, with.get()};
+    if (command.test_devices && !devices_.empty()) {
+      if (const std::string why = no_room_for_test_devices(options_.devices->directory);
+          !why.empty())
+        return with->begin([this, order, why] { post_failed_start(order, why); });
+      order.command.environment = devices_[static_cast<size_t>(slot - 1)].environment(
+          device_directories_[static_cast<size_t>(slot - 1)]);
+      order.command.environment.insert(order.command.environment.end(), command.environment.begin(),
+                                       command.environment.end());
+    }
+    with->begin([this, order] {
       running_.emplace(order.number, Running(loop_));
       start_command(order, most_start_attempts);
     });
@@ -171,6 +186,18 @@ class LocalHost final : public Host {
     bool tearing_down = false;
   };
 
+  Result<void> make_devices() {
+    for (int slot = 1; options_.devices && slot <= options_.slots; ++slot) {
+      auto made = TestDevices::make(*options_.devices);
+      if (!made) return tl::unexpected(made.error());
+      devices_.push_back(std::move(*made));
+      auto directory = temporary_.make();
+      if (!directory) return tl::unexpected(directory.error());
+      device_directories_.push_back(std::move(*directory));
+    }
+    return {};
+  }
+
   // A machine that has no process or descriptor to spare at this moment is asked again before that
   // counts.
   void start_command(const Assignment& order, int attempts_left) {
@@ -184,7 +211,9 @@ class LocalHost final : public Host {
       if (isolation_ == Isolation::namespaces) options.scope = scope->second.process.get();
     }
     SupervisedProcess::Callbacks callbacks;
-    callbacks.on_output = [observer = order.observer](Stream stream, std::string_view bytes) {
+    callbacks.on_output = [this, observer = order.observer](Stream stream, std::string_view bytes) {
+      // What the kernel has said before comes before it.
+      if (log_) log_->catch_up();
       observer->on_output(stream, bytes);
     };
     callbacks.on_end = [this, order](const CommandEnd& end,
@@ -339,8 +368,14 @@ class LocalHost final : public Host {
       asio::post(
           loop_,
           [process = std::shared_ptr<SupervisedProcess>(std::move(running.mapped().process))] {});
-      if (!unkillable && !running.mapped().directory.empty())
-        temporary_.remove(running.mapped().directory);
+      const std::string directory = running.mapped().directory;
+      if (!unkillable && !directory.empty() && order.command.files_in_temporary) {
+        companions_.at(order.number)->take_files_from(directory, [this, directory] {
+          temporary_.remove(directory);
+        });
+      } else if (!unkillable && !directory.empty()) {
+        temporary_.remove(directory);
+      }
     }
     if (log_) log_->catch_up();
     order.observer->on_end(end, unkillable);
@@ -380,6 +415,8 @@ class LocalHost final : public Host {
   asio::io_context& loop_;
   LocalHostOptions options_;
   TemporaryDirectories temporary_;
+  std::vector<TestDevices> devices_;             // by slot
+  std::vector<std::string> device_directories_;  // by slot
   HostObserver* observer_ = nullptr;
   Isolation isolation_ = Isolation::subreaper;
   std::unique_ptr<SupervisedProcess> probe_;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "hosts/host.hpp"
@@ -20,8 +21,9 @@ struct LocalHostOptions {
   int slots = 1;
   Duration kill_after{};
   bool watch_log = true;
-  std::string tracer;               // a program for bpftrace; empty: none
-  std::uint64_t archive_limit = 0;  // bytes of the tar of a command's files
+  std::string tracer;                      // a program for bpftrace; empty: none
+  std::uint64_t archive_limit = 0;         // bytes of the tar of a command's files
+  std::optional<TestDevicesSpec> devices;  // of each slot; none: commands get none
 };
 
 // How long a teardown may take before it is killed.

@@ -423,7 +423,8 @@ std::string run_script(const RemoteRun& run, const Command& command) {
     script += processes;
     script += sweep_steps;
   }
-  if (!run.temporary.empty()) script += tidy;
+  // Otherwise it goes when the files have come.
+  if (!run.temporary.empty() && !command.files_in_temporary) script += tidy;
   if (run.write_log)
     script += fmt::format("echo {} >/dev/kmsg\n", shell_quote("<6>" + end_of_log(run.mark)));
   script +=
@@ -478,6 +479,10 @@ std::string files_script(const std::string& directory, const std::vector<std::st
   }
   script += fmt::format("[ $# = 0 ] || tar -cf - -- \"$@\" | head -c {}\n", limit);
   return script;
+}
+
+std::string remove_script(const std::string& directory) {
+  return fmt::format("cd /\nremove {}\n", shell_quote(directory));
 }
 
 std::string trace_script(const std::string& mark, const std::string& program) {

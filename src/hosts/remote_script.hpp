@@ -81,7 +81,8 @@ struct RemoteRun {
   bool write_log = false;   // its begin and end go to the kernel's log
   std::string title;        // for the kernel's log
   std::string directory;
-  std::string temporary;  // directory for its $TMPDIR; empty: none
+  std::string temporary;  // directory for its $TMPDIR; empty: none. It is emptied behind the
+                          // command, unless files are to be fetched from it
   int first_pid = 0;      // where the pids of its namespace begin; 0: as the kernel likes
   Duration teardown_limit = std::chrono::seconds(60);
 };
@@ -100,6 +101,8 @@ struct RemoteRun {
 // A tar of the files that match, at most `limit` bytes of it.
 [[nodiscard]] std::string files_script(const std::string& directory,
                                        const std::vector<std::string>& globs, std::uint64_t limit);
+// Behind files_script, in the same shell: removes a directory that is not needed any more.
+[[nodiscard]] std::string remove_script(const std::string& directory);
 
 // bpftrace with this program until it gets SIGINT.
 [[nodiscard]] std::string trace_script(const std::string& mark, const std::string& program);

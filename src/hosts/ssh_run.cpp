@@ -212,7 +212,8 @@ void SshRun::on_end_of_log() {
 void SshRun::fetch_files() {
   phase_deadline_.cancel();
   phase_ = Phase::files;
-  if (command_.files.empty() || unusable_ || !output_.has_begun()) return finish();
+  const bool has_place = !command_.files_in_temporary || !options_.remote.temporary.empty();
+  if (command_.files.empty() || unusable_ || !output_.has_begun() || !has_place) return finish();
   const auto give_up_after_silence = [this] {
     phase_deadline_.set(files_silence_limit, [this] {
       end_.files_problem =
@@ -238,9 +239,18 @@ void SshRun::fetch_files() {
   link_.session.write(
       files_,
       fmt::format("export FFCI_MARK={}\n", shell_quote(options_.remote.mark + "-files.")) +
-          files_script(options_.remote.directory, command_.files, options_.archive_limit),
+          fetching_script(),
       true);
   give_up_after_silence();
+}
+
+std::string SshRun::fetching_script() const {
+  const std::string& temporary = options_.remote.temporary;
+  if (!command_.files_in_temporary)
+    return files_script(options_.remote.directory, command_.files, options_.archive_limit);
+  return files_script(temporary + "/" + *command_.files_in_temporary, command_.files,
+                      options_.archive_limit) +
+         remove_script(temporary);
 }
 
 void SshRun::finish() {

@@ -65,6 +65,7 @@ class SshRun {
   void end_tracer();
   void await_log();
   void fetch_files();
+  [[nodiscard]] std::string fetching_script() const;
   void finish();
 
   void enter_stage(StopStage stage);
