@@ -43,7 +43,7 @@ class RunLoop::HostLink final : public HostObserver, public ScopeObserver {
   void begin_scope(size_t suite) {
     const std::filesystem::path folder =
         run_.options_.run_folder / scope_folder(run_.suites_[suite]->plan().name, name_);
-    auto files = AttemptFiles::create(folder, run_.options_.output_limit, 0);
+    auto files = AttemptFiles::create(folder, run_.options_.output_limit);
     if (!files) run_.results_unwritable(files.error());
     Scope& scope = scopes_[suite];
     if (files) scope.files = std::make_unique<AttemptFiles>(std::move(*files));
@@ -185,21 +185,12 @@ void RunLoop::perform(const action::StopScope& stop) {
 }
 
 void RunLoop::perform(const action::StartBatch& start) {
-  const std::string folder = attempt_folder(start.tests.front(), start.attempts.front());
-  auto files = AttemptFiles::create(options_.run_folder / folder, options_.output_limit,
-                                    archive_limit(options_.files_limit));
-  if (!files) {
-    results_unwritable(files.error());
-    tell(input::EndBatch{start.batch, {}});
-    return;
-  }
   const Suite& suite = *suites_[start.suite];
   RunningBatch& batch = batches_[start.batch];
   batch.host = start.host;
-  AttemptRunSetting setting;
-  setting.batch = start.batch;
+  BatchRunSetting setting;
   setting.run_folder = options_.run_folder;
-  setting.folder = folder;
+  setting.output_limit = options_.output_limit;
   setting.files_limit = options_.files_limit;
   setting.allowed = &options_.kernel_log_allowed;
   setting.now = [this] { return now(); };
@@ -222,11 +213,11 @@ void RunLoop::perform(const action::StartBatch& start) {
       boost::asio::post(loop_, done);
     });
   };
-  batch.run = std::make_shared<AttemptRun>(std::move(setting), suite.make_parser(start.tests),
-                                           std::move(*files));
+  batch.run = std::make_shared<BatchRun>(std::move(setting), suite, start);
   batch.run->begin();
   Command command = suite.command_for(start.tests);
   command.title = to_string(start.tests.front());
+  if (start.tests.size() > 1) command.title += fmt::format(" and {} more", start.tests.size() - 1);
   starts_.push_back([this, start, command = std::move(command)] {
     const auto found = batches_.find(start.batch);
     if (found != batches_.end())
@@ -236,7 +227,7 @@ void RunLoop::perform(const action::StartBatch& start) {
 
 // What ran on a host that is gone; nothing more comes from there.
 void RunLoop::lose_batches(size_t host, const std::string& why) {
-  std::vector<std::shared_ptr<AttemptRun>> lost;
+  std::vector<std::shared_ptr<BatchRun>> lost;
   for (auto batch = batches_.begin(); batch != batches_.end();) {
     if (batch->second.host == host) {
       lost.push_back(std::move(batch->second.run));

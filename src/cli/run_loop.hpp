@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
-#include "cli/attempt_run.hpp"
+#include "cli/batch_run.hpp"
 #include "engine/engine.hpp"
 #include "hosts/host.hpp"
 #include "store/journal.hpp"
@@ -49,7 +49,7 @@ class RunLoop {
   class HostLink;
   struct RunningBatch {
     std::size_t host = 0;
-    std::shared_ptr<AttemptRun> run;
+    std::shared_ptr<BatchRun> run;
   };
 
   void tell(Input input);

@@ -93,13 +93,13 @@ std::string ArchiveFile::problem() const {
                      human_size(bytes_), human_size(limit_));
 }
 
-Result<AttemptFiles> AttemptFiles::create(const std::filesystem::path& folder, std::uint64_t limit,
-                                          std::uint64_t files_limit) {
+Result<AttemptFiles> AttemptFiles::create(const std::filesystem::path& folder,
+                                          std::uint64_t limit) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error)
     return fail(ErrorKind::io, fmt::format("cannot make {}: {}", folder.string(), error.message()));
-  return AttemptFiles(folder, limit, files_limit);
+  return AttemptFiles(folder, limit);
 }
 
 Result<void> AttemptFiles::append(Stream stream, std::string_view bytes) {
@@ -114,7 +114,7 @@ Result<void> AttemptFiles::append(Stream stream, std::string_view bytes) {
     case Stream::trace:
       return trace_.append(bytes);
     case Stream::archive:
-      return archive_.append(bytes);
+      return {};
   }
   return {};
 }
@@ -127,13 +127,10 @@ Result<void> AttemptFiles::close(Attempt& attempt) {
     if (const Result<void> result = file->close(); !result && closed) closed = result;
     *excerpt = file->excerpt();
   }
-  archive_.close();
   const bool passed = attempt.outcome && std::holds_alternative<Passed>(*attempt.outcome);
   if (passed) forget_text(attempt.standard_output), forget_text(attempt.standard_error);
   if (passed && attempt.kernel_reports.empty()) forget_text(attempt.kernel_log);
   forget_text(attempt.trace);
-  if (const std::string problem = archive_.problem(); !problem.empty())
-    attempt.files_problem += (attempt.files_problem.empty() ? "" : "; ") + problem;
   return closed;
 }
 

@@ -72,27 +72,24 @@ class ArchiveFile {
 
 class AttemptFiles {
  public:
-  // Makes the folder. `limit`: bytes kept of each stream, 0: all; `files_limit`: of the archive of
-  // files, 0: none. Error (io): it can't be made.
+  // Makes the folder. `limit`: bytes kept of each stream, 0: all. Error (io): it can't be made.
   [[nodiscard]] static Result<AttemptFiles> create(const std::filesystem::path& folder,
-                                                   std::uint64_t limit, std::uint64_t files_limit);
+                                                   std::uint64_t limit);
 
+  // Not of the archive.
   [[nodiscard]] Result<void> append(Stream stream, std::string_view bytes);
   // Puts what is known of the streams into `attempt`: the sizes, and unless it passed the excerpts;
-  // that of the kernel's log also when it has kernel_reports. What was dropped of the archive is
-  // added to files_problem.
+  // that of the kernel's log also when it has kernel_reports.
   [[nodiscard]] Result<void> close(Attempt& attempt);
 
  private:
-  AttemptFiles(const std::filesystem::path& folder, std::uint64_t limit, std::uint64_t files_limit)
+  AttemptFiles(const std::filesystem::path& folder, std::uint64_t limit)
       : output_(folder / "stdout", limit),
         error_(folder / "stderr", limit),
         kernel_log_(folder / "dmesg", limit),
-        trace_(folder / "bpftrace", limit),
-        archive_(folder / "files.tar", files_limit) {}
+        trace_(folder / "bpftrace", limit) {}
 
   OutputFile output_, error_, kernel_log_, trace_;
-  ArchiveFile archive_;
 };
 
 }  // namespace ffci

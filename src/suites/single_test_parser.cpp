@@ -31,6 +31,8 @@ void SingleTestParser::on_end(const CommandEnd& end, Duration at, std::vector<Te
   }
   TestEnded ended;
   ended.at = at;
+  // The host has measured the command itself, without set-up and teardown.
+  if (end.command) ended.duration = end.duration;
   add_subtests(ended);
   if (end.stopped) {
     ended.outcome = NotRun{"stopped"};

@@ -61,11 +61,18 @@ class Suite {
   [[nodiscard]] virtual const SuitePlan& plan() const = 0;
   // In the order they were listed; names are unique.
   [[nodiscard]] virtual std::vector<TestCase> tests() const = 0;
+  // Those that the job leaves out, but that may be named on the command line.
+  [[nodiscard]] virtual std::vector<TestCase> other_tests() const { return {}; }
   // Set-up and teardown of the suite on a host; `command` is empty. Both may be empty.
   [[nodiscard]] virtual Command scope() const = 0;
   [[nodiscard]] virtual Command command_for(std::span<const TestId> batch) const = 0;
   [[nodiscard]] virtual std::unique_ptr<OutputParser> make_parser(
       std::span<const TestId> batch) const = 0;
+  // Whether a file that came back belongs to this test of its batch.
+  [[nodiscard]] virtual bool is_file_of(const TestId&, std::string_view) const { return true; }
+  // Its tests look through the kernel's log themselves, and know which of its complaints they have
+  // asked for: beside that only crashes count.
+  [[nodiscard]] virtual bool judges_kernel_log() const { return false; }
 };
 
 }  // namespace ffci

@@ -247,23 +247,20 @@ TEST_CASE("a stream that says nothing leaves no file") {
 
 TEST_CASE("each stream of an attempt has a file of its own, made with its first byte") {
   const Folder folder;
-  auto files = AttemptFiles::create(folder.path / "1", 100, 1000);
+  auto files = AttemptFiles::create(folder.path / "1", 100);
   REQUIRE(files);
   CHECK(fs::is_empty(folder.path / "1"));
   REQUIRE(files->append(Stream::kernel_log, "[    1.000000] BUG\n"));
   REQUIRE(files->append(Stream::trace, "@writes: 3\n"));
-  REQUIRE(files->append(Stream::archive, std::string("tar\0ball", 8)));
   Attempt attempt;
   attempt.outcome = Failed{"why", {}};
   REQUIRE(files->close(attempt));
   CHECK(read_file(folder.path / "1/dmesg", 100).value() == "[    1.000000] BUG\n");
   CHECK(read_file(folder.path / "1/bpftrace", 100).value() == "@writes: 3\n");
-  CHECK(read_file(folder.path / "1/files.tar", 100).value() == std::string("tar\0ball", 8));
   CHECK_FALSE(fs::exists(folder.path / "1/stdout"));
   CHECK_FALSE(fs::exists(folder.path / "1/stderr"));
   CHECK(attempt.kernel_log == OutputExcerpt{19, 0, "[    1.000000] BUG\n", "", 0});
   CHECK(attempt.trace == OutputExcerpt{11, 0, "", "", 11});
-  CHECK(attempt.files_problem.empty());
 }
 
 TEST_CASE("a pass keeps no text of its streams, but the kernel's when it reported something") {
@@ -274,7 +271,7 @@ TEST_CASE("a pass keeps no text of its streams, but the kernel's when it reporte
   SUBCASE("what was reported is allowed") {
     attempt.kernel_reports = {{"WARNING", "w", "known"}};
   }
-  auto files = AttemptFiles::create(folder.path / "1", 0, 0);
+  auto files = AttemptFiles::create(folder.path / "1", 0);
   REQUIRE(files);
   for (const Stream stream : {Stream::standard_output, Stream::standard_error, Stream::kernel_log})
     REQUIRE(files->append(stream, "text\n"));
@@ -286,36 +283,41 @@ TEST_CASE("a pass keeps no text of its streams, but the kernel's when it reporte
                                    : OutputExcerpt{5, 0, "text\n", "", 0}));
 }
 
-TEST_CASE("the kernel's log is cut like output, and the archive of files just ends") {
+TEST_CASE("the kernel's log is cut like output") {
   const Folder folder;
-  auto files = AttemptFiles::create(folder.path / "1", 100, 1000);
+  auto files = AttemptFiles::create(folder.path / "1", 100);
   REQUIRE(files);
-  for (int i = 0; i < 3000; ++i) {
+  for (int i = 0; i < 3000; ++i)
     REQUIRE(files->append(Stream::kernel_log, "0123456789"));
-    REQUIRE(files->append(Stream::archive, "0123456789"));
-  }
   Attempt attempt;
   attempt.outcome = TimedOut{5s};
-  attempt.files_problem = "the host went away";
   REQUIRE(files->close(attempt));
   const std::string log = read_file(folder.path / "1/dmesg", 1 << 20).value();
   CHECK(log.find("bytes were cut here, at the output limit of 100 bytes") != std::string::npos);
   CHECK(attempt.kernel_log.cut_bytes == 30'000 - 100 - OutputFile::tail_bytes);
-  CHECK(fs::file_size(folder.path / "1/files.tar") == 1000);
-  CHECK(attempt.files_problem ==
-        "the host went away; their archive has 29.3 KiB, and what is beyond the limit of 1000 B "
-        "was dropped");
+}
+
+TEST_CASE("an archive is made with its first byte, and just ends at its limit") {
+  const Folder folder;
+  ArchiveFile whole(folder.path / "whole.tar", 1000);
+  CHECK_FALSE(fs::exists(folder.path / "whole.tar"));
+  REQUIRE(whole.append(std::string("tar\0ball", 8)));
+  CHECK(read_file(folder.path / "whole.tar", 100).value() == std::string("tar\0ball", 8));
+  CHECK(whole.problem().empty());
+  ArchiveFile cut(folder.path / "cut.tar", 1000);
+  for (int i = 0; i < 3000; ++i)
+    REQUIRE(cut.append("0123456789"));
+  CHECK(fs::file_size(folder.path / "cut.tar") == 1000);
+  CHECK(cut.problem() ==
+        "their archive has 29.3 KiB, and what is beyond the limit of 1000 B was dropped");
 }
 
 TEST_CASE("where no files are to be kept, no archive is made, and that is said") {
   const Folder folder;
-  auto files = AttemptFiles::create(folder.path / "1", 0, 0);
-  REQUIRE(files);
-  REQUIRE(files->append(Stream::archive, "tar"));
-  Attempt attempt;
-  REQUIRE(files->close(attempt));
-  CHECK(fs::is_empty(folder.path / "1"));
-  CHECK_FALSE(attempt.files_problem.empty());
+  ArchiveFile none(folder.path / "files.tar", 0);
+  REQUIRE(none.append("tar"));
+  CHECK(fs::is_empty(folder.path));
+  CHECK_FALSE(none.problem().empty());
 }
 
 TEST_CASE(
