@@ -14,6 +14,8 @@
 #include "base/text.hpp"
 #include "store/expected_durations.hpp"
 #include "suites/commands_suite.hpp"
+#include "suites/fstests_suite.hpp"
+#include "suites/fstests_tree.hpp"
 #include "suites/selection.hpp"
 
 namespace ffci {
@@ -32,34 +34,101 @@ std::string architecture(const JobSpec& spec) {
 
 std::string joined(const std::vector<std::string>& lines) {
   std::string text;
-  for (const std::string& line : lines)
-    text += (text.empty() ? "" : "\n") + line;
+  for (const std::string& line : lines) {
+    if (!text.empty()) text += '\n';
+    text += line;
+  }
   return text;
 }
 
-Result<std::vector<std::unique_ptr<Suite>>> load_suites(const JobSpec& spec) {
-  std::vector<std::unique_ptr<Suite>> suites;
-  std::vector<std::string> complaints;
-  std::map<std::string, std::string> where;  // each suite's name was given
-  const std::string arch = architecture(spec);
-  for (const SuiteSpec& suite_spec : spec.suites) {
-    const auto* listed = std::get_if<CommandsSuiteSpec>(&suite_spec);
-    if (listed == nullptr) continue;
-    const CommandsSuiteSpec& commands = *listed;
-    LoadedSuites loaded = load_commands_suites(
-        commands, arch, spec.ssh && !spec.local ? RunsOn::others_only : RunsOn::this_machine);
-    complaints.insert(complaints.end(), loaded.complaints.begin(), loaded.complaints.end());
-    for (std::unique_ptr<Suite>& suite : loaded.suites) {
-      const auto [first, added] = where.try_emplace(suite->plan().name, commands.where);
-      if (!added) {
-        complaints.push_back(fmt::format("{}: there are two suites '{}'; the first is of {}",
-                                         commands.where, suite->plan().name, first->second));
-      }
-      suites.push_back(std::move(suite));
+// Where tests are selected from: this machine's tree, or that of the first host that is up.
+Result<FstestsTree> fstests_tree(const JobSpec& spec, const FstestsSuiteSpec& suite,
+                                 EarlyHosts& hosts) {
+  const bool runs_here = spec.local || !spec.ssh;
+  if (suite.tree || runs_here) return read_fstests_tree(suite.tree.value_or(suite.path));
+  Command command;
+  command.title = "the tests of " + suite.name;
+  command.command = fstests_listing_script(".");
+  command.directory = suite.path;
+  command.directory_in_tree = std::string(".");
+  const auto listing = hosts.ask(spec, command, largest_fstests_listing + 1);
+  if (!listing) return tl::unexpected(listing.error());
+  return read_fstests_listing(*listing);
+}
+
+class SuiteLoader {
+ public:
+  SuiteLoader(const JobSpec& spec, EarlyHosts& hosts) : spec_(spec), hosts_(hosts) {}
+
+  Result<std::vector<std::unique_ptr<Suite>>> load() {
+    for (const SuiteSpec& suite : spec_.suites) {
+      const auto loaded = std::visit([this](const auto& one) { return load(one); }, suite);
+      if (!loaded) return tl::unexpected(loaded.error());
     }
+    if (!complaints_.empty()) return fail(ErrorKind::bad_spec, joined(complaints_));
+    return std::move(suites_);
   }
-  if (!complaints.empty()) return fail(ErrorKind::bad_spec, joined(complaints));
-  return suites;
+
+ private:
+  Result<void> load(const CommandsSuiteSpec& spec) {
+    const RunsOn where = spec_.ssh && !spec_.local ? RunsOn::others_only : RunsOn::this_machine;
+    LoadedSuites loaded = load_commands_suites(spec, arch_, where);
+    complain(loaded.complaints);
+    for (std::unique_ptr<Suite>& suite : loaded.suites)
+      add(std::move(suite), spec.where);
+    return {};
+  }
+
+  Result<void> load(const FstestsSuiteSpec& spec) {
+    auto tree = fstests_tree(spec_, spec, hosts_);
+    if (!tree && tree.error().kind != ErrorKind::no_input) return tl::unexpected(tree.error());
+    if (!tree) {
+      complain({fmt::format("{}: {}", spec.where, tree.error().message)});
+      return {};
+    }
+    if (!tree->problem.empty())
+      fmt::print(stderr, "ff-ci: suite {}: {}\n", spec.name, tree->problem);
+    const FstestsSelection selection = select_fstests(spec, *tree);
+    complain(selection.complaints);
+    add(make_fstests_suite(spec, selection), spec.where);
+    return {};
+  }
+
+  void add(std::unique_ptr<Suite> suite, const std::string& where) {
+    const auto [first, added] = where_.try_emplace(suite->plan().name, where);
+    if (!added) {
+      complaints_.push_back(fmt::format("{}: there are two suites '{}'; the first is of {}", where,
+                                        suite->plan().name, first->second));
+    }
+    suites_.push_back(std::move(suite));
+  }
+  void complain(const std::vector<std::string>& complaints) {
+    complaints_.insert(complaints_.end(), complaints.begin(), complaints.end());
+  }
+
+  const JobSpec& spec_;
+  EarlyHosts& hosts_;
+  const std::string arch_ = architecture(spec_);
+  std::vector<std::unique_ptr<Suite>> suites_;
+  std::vector<std::string> complaints_;
+  std::map<std::string, std::string> where_;  // each suite's name was given
+};
+
+// What was named on the command line; a test that the job leaves out may be named, too.
+Result<std::vector<TestCase>> named_tests(const std::vector<TestCase>& all,
+                                          const std::vector<TestCase>& others,
+                                          const std::vector<std::string>& patterns) {
+  std::vector<std::string> known, foreign;
+  for (const std::string& pattern : patterns)
+    (select_tests(all, {pattern}) ? known : foreign).push_back(pattern);
+  if (foreign.empty() || others.empty()) return select_tests(all, patterns);
+  std::vector<TestCase> any = all;
+  any.insert(any.end(), others.begin(), others.end());
+  auto added = select_tests(any, foreign);
+  if (!added || known.empty()) return added;
+  auto selected = select_tests(all, known);
+  if (selected) selected->insert(selected->end(), added->begin(), added->end());
+  return selected;
 }
 
 Result<void> read_bpftrace_script(RunSpec& run) {
@@ -121,7 +190,7 @@ Result<JobSpec> read_job_spec(const std::string& path, const std::vector<SpecOve
   return fail(only_command_line ? ErrorKind::usage : ErrorKind::bad_spec, joined(lines));
 }
 
-Result<Job> load_job(const JobChoices& choices) {
+Result<Job> load_job(const JobChoices& choices, EarlyHosts& hosts) {
   auto spec = read_job_spec(choices.spec, choices.overrides);
   if (!spec) return tl::unexpected(spec.error());
   Job job;
@@ -129,17 +198,19 @@ Result<Job> load_job(const JobChoices& choices) {
   if (const auto read = read_bpftrace_script(job.spec.run); !read)
     return tl::unexpected(read.error());
 
-  auto suites = load_suites(job.spec);
+  auto suites = SuiteLoader(job.spec, hosts).load();
   if (!suites) return tl::unexpected(suites.error());
   job.suites = std::move(*suites);
 
-  std::vector<TestCase> all;
+  std::vector<TestCase> all, others;
   for (const auto& suite : job.suites) {
+    const std::vector<TestCase> left_out = suite->other_tests();
+    others.insert(others.end(), left_out.begin(), left_out.end());
     const std::vector<TestCase> tests = suite->tests();
     all.insert(all.end(), tests.begin(), tests.end());
     job.plan.suites.push_back(suite->plan());
   }
-  auto selected = select_tests(all, choices.patterns);
+  auto selected = named_tests(all, others, choices.patterns);
   if (!selected) return tl::unexpected(selected.error());
   if (!choices.excluded.empty()) {
     const auto excluded = select_tests(all, choices.excluded);
@@ -161,6 +232,7 @@ Result<Job> load_job(const JobChoices& choices) {
   job.plan.seed = run.seed.value_or(std::random_device{}());
   job.plan.test_timeout = run.test_timeout;
   job.plan.deadline = run.deadline;
+  job.plan.batch_target = run.batch_target;
   job.plan.retry_failures = run.retry_failures;
   job.plan.max_host_restarts = run.max_host_restarts;
   job.plan.stop_after_failures = run.stop_after_failures;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/command_line.hpp"
+#include "cli/early_hosts.hpp"
 #include "engine/engine_plan.hpp"
 #include "model/job_spec.hpp"
 #include "suites/suite.hpp"
@@ -25,6 +26,7 @@ struct Job {
 [[nodiscard]] Result<JobSpec> read_job_spec(const std::string& path,
                                             const std::vector<SpecOverride>& overrides);
 
-[[nodiscard]] Result<Job> load_job(const JobChoices& choices);
+// `hosts` come up when one of them must be asked for what the job names.
+[[nodiscard]] Result<Job> load_job(const JobChoices& choices, EarlyHosts& hosts);
 
 }  // namespace ffci

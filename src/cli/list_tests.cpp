@@ -1,4 +1,5 @@
 #include "cli/list_tests.hpp"
+#include <boost/asio/io_context.hpp>
 
 #include <fmt/format.h>
 
@@ -24,7 +25,10 @@ ExitCode list_tests(const Job& job, const JobChoices& choices) {
 }
 
 Result<ExitCode> list_command(const JobChoices& choices) {
-  const auto job = load_job(choices);
+  boost::asio::io_context loop(1);
+  EarlyHosts hosts(loop);
+  const auto job = load_job(choices, hosts);
+  hosts.stop();
   if (!job) return tl::unexpected(job.error());
   return list_tests(*job, choices);
 }

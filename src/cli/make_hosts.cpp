@@ -30,6 +30,12 @@ std::string host_name(const SshHostsSpec& spec, const SshMachineSpec& machine) {
                : fmt::format("ssh:{}:{}", machine.host, machine.port);
 }
 
+bool has_fstests(const JobSpec& spec) {
+  return std::any_of(spec.suites.begin(), spec.suites.end(), [](const SuiteSpec& suite) {
+    return std::holds_alternative<FstestsSuiteSpec>(suite);
+  });
+}
+
 Result<void> add_ssh_hosts(boost::asio::io_context& loop, const JobSpec& spec, JobHosts& hosts) {
   auto credentials = load_ssh_credentials(*spec.ssh);
   if (!credentials) return tl::unexpected(credentials.error());
@@ -54,7 +60,7 @@ Result<void> add_ssh_hosts(boost::asio::io_context& loop, const JobSpec& spec, J
     options.watch_log = spec.run.kernel_log.watch;
     options.tracer = spec.run.bpftrace;
     options.archive_limit = archive_limit(spec.run.files_limit);
-    hosts.plans.push_back({options.name, options.slots});
+    hosts.plans.push_back({options.name, options.slots, 1});
     hosts.hosts.push_back(make_ssh_host(loop, std::move(options), *hosts.ssh_credentials));
   }
   return {};
@@ -68,10 +74,17 @@ Result<JobHosts> make_hosts(boost::asio::io_context& loop, const JobSpec& spec) 
   if (spec.local || !spec.ssh) {
     const int processors = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
     const int slots = spec.local ? spec.local->slots : processors;
-    hosts.plans.push_back({"local", slots});
-    hosts.hosts.push_back(
-        make_local_host(loop, {slots, spec.run.kill_after, spec.run.kernel_log.watch,
-                               spec.run.bpftrace, archive_limit(spec.run.files_limit)}));
+    LocalHostOptions options{slots,
+                             spec.run.kill_after,
+                             spec.run.kernel_log.watch,
+                             spec.run.bpftrace,
+                             archive_limit(spec.run.files_limit),
+                             {}};
+    // fstests itself refuses to run for anybody else.
+    if (has_fstests(spec) && ::geteuid() == 0)
+      options.devices = (spec.local ? *spec.local : LocalHostsSpec{}).devices;
+    hosts.plans.push_back({"local", slots, options.devices ? slots : 1});
+    hosts.hosts.push_back(make_local_host(loop, options));
     commands += slots;
   }
   if (spec.ssh) {

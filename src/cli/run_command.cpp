@@ -53,7 +53,10 @@ Result<Fd> open_events(const std::string& path) {
 }  // namespace
 
 Result<ExitCode> run_command(const JobChoices& choices) {
-  auto job = load_job(choices);
+  boost::asio::io_context loop(1);
+  EarlyHosts early(loop);
+  auto job = load_job(choices, early);
+  if (!job || choices.list || job->plan.tests.empty()) early.stop();
   if (!job) return tl::unexpected(job.error());
   if (choices.list) return list_tests(*job, choices);
   if (job->plan.tests.empty()) {
@@ -61,8 +64,7 @@ Result<ExitCode> run_command(const JobChoices& choices) {
     return ExitCode::nothing_run;
   }
 
-  boost::asio::io_context loop(1);
-  auto hosts = make_hosts(loop, job->spec);
+  auto hosts = early.take(job->spec);
   if (!hosts) return tl::unexpected(hosts.error());
   job->plan.hosts = hosts->plans;
   const SystemClock clock;

@@ -1,0 +1,190 @@
+#include "cli/early_hosts.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "base/text.hpp"
+
+namespace ffci {
+namespace {
+
+constexpr auto answer_limit = std::chrono::minutes(2);
+
+class Answer final : public CommandObserver {
+ public:
+  explicit Answer(std::size_t limit) : limit_(limit) {}
+  void on_output(Stream stream, std::string_view bytes) override {
+    if (stream == Stream::standard_output)
+      text += bytes.substr(0, limit_ - std::min(limit_, text.size()));
+    if (stream == Stream::standard_error)
+      said += bytes.substr(0, 200 - std::min<std::size_t>(200, said.size()));
+  }
+  void on_over(const CommandEnd&) override {}
+  void on_end(const CommandEnd& command_end, const std::optional<std::string>&) override {
+    end = command_end;
+  }
+
+  std::string text, said;
+  std::optional<CommandEnd> end;
+
+ private:
+  std::size_t limit_;
+};
+
+}  // namespace
+
+// What the host tells before the run listens is kept for it.
+class EarlyHost final : public Host, private HostObserver {
+ public:
+  EarlyHost(boost::asio::io_context& loop, std::unique_ptr<Host> host)
+      : loop_(loop), host_(std::move(host)) {}
+
+  void start_early() {
+    state_ = State::starting;
+    host_->start(*this);
+  }
+  [[nodiscard]] bool is_up() const { return state_ == State::up; }
+  [[nodiscard]] bool is_lost() const { return state_ == State::lost; }
+  [[nodiscard]] bool is_down() const { return state_ == State::down; }
+  [[nodiscard]] const std::string& why_lost() const { return why_; }
+
+  void start(HostObserver& observer) override {
+    observer_ = &observer;
+    switch (std::exchange(state_, State::handed_over)) {
+      case State::up:
+        return boost::asio::post(loop_, [this] { observer_->on_up(facts_); });
+      case State::lost:
+        return boost::asio::post(loop_, [this] { observer_->on_lost(why_, for_good_); });
+      case State::starting:
+        return;
+      default:
+        return host_->start(*this);
+    }
+  }
+  void set_up(size_t suite, const Command& scope, ScopeObserver& observer) override {
+    host_->set_up(suite, scope, observer);
+  }
+  void tear_down(size_t suite) override { host_->tear_down(suite); }
+  void stop_scope(size_t suite, Urgency urgency) override { host_->stop_scope(suite, urgency); }
+  void run(std::uint64_t number, int slot, size_t suite, const Command& command,
+           CommandObserver& observer) override {
+    host_->run(number, slot, suite, command, observer);
+  }
+  void stop_command(std::uint64_t number, Urgency urgency) override {
+    host_->stop_command(number, urgency);
+  }
+  void stop(Urgency urgency) override { host_->stop(urgency); }
+
+ private:
+  enum class State { unstarted, starting, up, lost, down, handed_over };
+
+  void on_up(const HostReady& facts) override {
+    if (observer_ != nullptr) return observer_->on_up(facts);
+    facts_ = facts;
+    state_ = State::up;
+  }
+  void on_lost(const std::string& why, bool for_good) override {
+    if (observer_ != nullptr) return observer_->on_lost(why, for_good);
+    why_ = why;
+    for_good_ = for_good;
+    state_ = State::lost;
+  }
+  void on_log(std::string_view line) override {
+    if (observer_ != nullptr) observer_->on_log(line);
+  }
+  void on_down() override {
+    if (observer_ != nullptr) return observer_->on_down();
+    state_ = State::down;
+  }
+
+  boost::asio::io_context& loop_;
+  std::unique_ptr<Host> host_;
+  HostObserver* observer_ = nullptr;
+  State state_ = State::unstarted;
+  HostReady facts_;
+  std::string why_;
+  bool for_good_ = false;
+};
+
+EarlyHosts::EarlyHosts(boost::asio::io_context& loop) : loop_(loop) {}
+EarlyHosts::~EarlyHosts() = default;
+
+Result<void> EarlyHosts::start(const JobSpec& spec) {
+  if (!hosts_.empty()) return {};
+  auto made = make_hosts(loop_, spec);
+  if (!made) return tl::unexpected(made.error());
+  made_ = std::move(*made);
+  for (std::unique_ptr<Host>& host : made_.hosts)
+    hosts_.push_back(std::make_unique<EarlyHost>(loop_, std::move(host)));
+  for (const auto& host : hosts_)
+    host->start_early();
+  return {};
+}
+
+Result<std::string> EarlyHosts::ask(const JobSpec& spec, const Command& command,
+                                    std::size_t limit) {
+  if (const auto started = start(spec); !started) return tl::unexpected(started.error());
+  const auto host = first_up();
+  if (!host) return tl::unexpected(host.error());
+  Answer answer(limit);
+  hosts_[*host]->run(0, 1, hosts_.size(), command, answer);
+  bool late = false;
+  boost::asio::steady_timer timer(loop_, answer_limit);
+  timer.async_wait([&](const boost::system::error_code& error) {
+    if (error) return;
+    late = true;
+    hosts_[*host]->stop_command(0, Urgency::at_once);
+  });
+  while (!answer.end && !hosts_[*host]->is_lost() && loop_.run_one() > 0) {
+  }
+  timer.cancel();
+  loop_.restart();
+  const auto error = [&](const std::string& why) {
+    return fail(ErrorKind::unavailable,
+                fmt::format("{} was asked for its tests: {}", made_.plans[*host].name, why));
+  };
+  if (!answer.end) return error("it was lost: " + hosts_[*host]->why_lost());
+  if (late) return error("it took too long to answer");
+  if (!answer.end->trouble.empty()) return error(answer.end->trouble);
+  if (answer.text.empty()) return error(printable_line(answer.said, 200));
+  return answer.text;
+}
+
+Result<std::size_t> EarlyHosts::first_up() {
+  for (;;) {
+    const auto up =
+        std::find_if(hosts_.begin(), hosts_.end(), [](const auto& host) { return host->is_up(); });
+    if (up != hosts_.end()) return static_cast<std::size_t>(up - hosts_.begin());
+    const bool all_lost =
+        std::all_of(hosts_.begin(), hosts_.end(), [](const auto& host) { return host->is_lost(); });
+    if (all_lost || loop_.run_one() == 0) break;
+  }
+  std::string text = "no host came up to be asked for its tests";
+  for (std::size_t host = 0; host < hosts_.size(); ++host)
+    text += fmt::format("\n{}: {}", made_.plans[host].name, hosts_[host]->why_lost());
+  return fail(ErrorKind::unavailable, text);
+}
+
+Result<JobHosts> EarlyHosts::take(const JobSpec& spec) {
+  if (hosts_.empty()) return make_hosts(loop_, spec);
+  made_.hosts.assign(std::make_move_iterator(hosts_.begin()),
+                     std::make_move_iterator(hosts_.end()));
+  hosts_.clear();
+  return std::move(made_);
+}
+
+void EarlyHosts::stop() {
+  for (const auto& host : hosts_) {
+    if (host->is_up()) host->stop(Urgency::in_order);
+  }
+  while (
+      std::any_of(hosts_.begin(), hosts_.end(), [](const auto& host) { return host->is_up(); }) &&
+      loop_.run_one() > 0) {
+  }
+}
+
+}  // namespace ffci

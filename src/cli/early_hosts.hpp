@@ -1,0 +1,42 @@
+// The hosts of a job, which come up before the run begins when one of them must be asked what the
+// job needs to know: the tests of an fstests tree. The run finds them up.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "cli/make_hosts.hpp"
+
+namespace ffci {
+
+class EarlyHost;
+
+class EarlyHosts {
+ public:
+  explicit EarlyHosts(boost::asio::io_context& loop);
+  ~EarlyHosts();
+
+  // What the command says on stdout, at most `limit` bytes of it, on the first host that is up.
+  // Runs the loop until then. Errors (unavailable): none came up, it was lost or said nothing; or
+  // those of make_hosts.
+  [[nodiscard]] Result<std::string> ask(const JobSpec& spec, const Command& command,
+                                        std::size_t limit);
+
+  // For the run. Errors: those of make_hosts, when nobody was asked.
+  [[nodiscard]] Result<JobHosts> take(const JobSpec& spec);
+  // In the place of a run: those that are up are stopped.
+  void stop();
+
+ private:
+  [[nodiscard]] Result<void> start(const JobSpec& spec);
+  [[nodiscard]] Result<std::size_t> first_up();
+
+  boost::asio::io_context& loop_;
+  JobHosts made_;
+  std::vector<std::unique_ptr<EarlyHost>> hosts_;
+};
+
+}  // namespace ffci
