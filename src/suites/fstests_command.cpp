@@ -77,7 +77,7 @@ fi
 // The encryption tests add keys to the session's keyring.
 constexpr const char* end =
     R"sh(if command -v keyctl >/dev/null && keyctl session - true 2>/dev/null; then
-  keyctl session - ./check "$@" 2>&1
+  keyctl session - sh -c 'exec ./check "$@" 2>&1' check "$@" 2>/dev/null
 else
   ./check "$@" 2>&1
 fi
