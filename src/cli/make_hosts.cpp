@@ -85,7 +85,7 @@ Result<JobHosts> make_hosts(boost::asio::io_context& loop, const JobSpec& spec) 
       options.devices = (spec.local ? *spec.local : LocalHostsSpec{}).devices;
     hosts.plans.push_back({"local", slots, options.devices ? slots : 1});
     hosts.hosts.push_back(make_local_host(loop, options));
-    commands += slots;
+    commands += options.devices ? 2 * slots : slots;
   }
   if (spec.ssh) {
     if (const auto added = add_ssh_hosts(loop, spec, hosts); !added)

@@ -357,6 +357,10 @@ class LocalHost final : public Host {
       directory = *made;
     }
     command.environment.emplace_back("TMPDIR", directory);
+    if (command.test_devices) {
+      const bool isolated = options.isolation == Isolation::namespaces;
+      command.environment.emplace_back("FFCI_ISOLATION", isolated ? "namespaces" : "session");
+    }
     return SupervisedProcess::start(loop_, command, options, std::move(callbacks));
   }
 

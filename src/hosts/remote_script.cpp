@@ -397,6 +397,10 @@ std::string run_script(const RemoteRun& run, const Command& command) {
   script += fmt::format("limit={}\nfirst_pid={}\n", to_seconds(run.teardown_limit),
                         run.first_pid > 0 ? std::to_string(run.first_pid) : "");
   std::string environment;
+  if (command.test_devices) {
+    const bool isolated = run.privacy == RemotePrivacy::namespaces;
+    environment += fmt::format("export FFCI_ISOLATION={}\n", isolated ? "namespaces" : "session");
+  }
   for (const auto& [name, value] : command.environment)
     environment += "export " + assignment(name, value);
   if (!run.temporary.empty()) {

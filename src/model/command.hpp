@@ -38,7 +38,9 @@ struct Command {
   std::string directory_in_tree;   // on a host that has a path of its own: relative to it
   std::vector<std::string> files;  // globs of the files to keep, relative to the directory
   std::optional<std::string> files_in_temporary;  // or to this one, below its $TMPDIR
-  bool test_devices = false;  // it needs a set of them, see hosts/test_devices.hpp
+  // It needs a set of them, see hosts/test_devices.hpp, and to know whether it has private
+  // namespaces: FFCI_ISOLATION is "namespaces" or "session".
+  bool test_devices = false;
   std::vector<std::pair<std::string, std::string>> environment;  // added to the host's own
 
   bool operator==(const Command&) const = default;

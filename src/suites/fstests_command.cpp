@@ -9,34 +9,41 @@ namespace {
 
 constexpr const char* begin = R"sh(fail() { echo "ff-ci: $*" >&2; exit 1; }
 tree=$PWD
-# systemd is told process ids, and takes those of this namespace for its own: ./check must not put
-# its tests into scopes. What they leave ends with the namespace.
-if [ -S /run/systemd/private ] && read -r first </proc/1/comm && [ "$first" != systemd ]; then
-  mount -t tmpfs -o size=1m ff-ci /run/systemd || fail "systemd can't be hidden from the tests"
-fi
-[ -n "$TMPDIR" ] || fail "there is no directory for results"
-export RESULT_BASE="$TMPDIR/results"
+own=$TMPDIR
+[ -n "$own" ] || fail "there is no directory for results"
+# Some tests expect their files in /tmp.
+unset TMPDIR
+export RESULT_BASE="$own/results"
 rm -rf "$RESULT_BASE"
 mkdir -p "$RESULT_BASE" || fail "there is no directory for results"
-)sh";
-
-// On a slot with devices of its own: a private /tmp, in which what is needed of the other one stays
-// where it is; the configuration, without its devices; a test file system that no earlier batch has
-// left in an unknown state.
-constexpr const char* slot_devices = R"sh(key=
-if [ -n "$FFCI_TEST_DEV" ]; then
-  at=$FFCI_DEVICE_DIR
-  rm -rf --one-file-system "$at/tmp"
-  mkdir -p "$at/test" "$at/scratch" "$at/tmp" && chmod 1777 "$at/tmp" || fail "no room in $at"
-  for dir in "$tree" "$TMPDIR" "$at"; do
+if [ "$FFCI_ISOLATION" = namespaces ]; then
+  # systemd is told process ids, and takes those of this namespace for its own: ./check must not put
+  # its tests into scopes. What they leave ends with the namespace.
+  if [ -S /run/systemd/private ]; then
+    mount -t tmpfs -o size=1m ff-ci /run/systemd || fail "systemd can't be hidden from the tests"
+  fi
+  # A private /tmp, in which what is needed of the other one stays where it is.
+  mkdir -p "$own/tmp" && chmod 1777 "$own/tmp" || fail "no room in $own"
+  for dir in "$tree" "$own" $FFCI_DEVICE_DIR; do
     case $dir in
       /tmp/*)
-        mkdir -p "$at/tmp/${dir#/tmp/}" && mount --bind "$dir" "$at/tmp/${dir#/tmp/}" ||
+        mkdir -p "$own/tmp/${dir#/tmp/}" && mount --bind "$dir" "$own/tmp/${dir#/tmp/}" ||
           fail "$dir can't be shown in a private /tmp"
         ;;
     esac
   done
-  mount --rbind "$at/tmp" /tmp && cd "$tree" || fail "/tmp can't be private"
+  mount --rbind "$own/tmp" /tmp && cd "$tree" || fail "/tmp can't be private"
+elif [ -n "$FFCI_TEST_DEV" ]; then
+  fail "test devices need private namespaces, which can't be made here"
+fi
+)sh";
+
+// On a slot with devices of its own: the configuration, without its devices, and a test file system
+// that no earlier batch has left in an unknown state.
+constexpr const char* slot_devices = R"sh(key=
+if [ -n "$FFCI_TEST_DEV" ]; then
+  at=$FFCI_DEVICE_DIR
+  mkdir -p "$at/test" "$at/scratch" || fail "no room in $at"
   config=${HOST_OPTIONS:-local.config}
   if [ ! -f "$config" ]; then
     dir=${HOST_CONFIG_DIR:-configs}
@@ -46,8 +53,8 @@ if [ -n "$FFCI_TEST_DEV" ]; then
     done
   fi
   sed -E '/^[[:space:]]*(export[[:space:]]+)?((TEST|SCRATCH)_([A-Z]*DEV|DIR|MNT|DEV_POOL)|LOGWRITES_DEV|USE_EXTERNAL|RESULT_BASE)[[:space:]]*=/d' \
-    "$config" >"$TMPDIR/config" || fail "$config can't be read"
-  export HOST_OPTIONS="$TMPDIR/config"
+    "$config" >"$own/config" || fail "$config can't be read"
+  export HOST_OPTIONS="$own/config"
   export TEST_DEV="$FFCI_TEST_DEV" TEST_DIR="$at/test" SCRATCH_MNT="$at/scratch"
   case $FSTYP in
     btrfs | bcachefs)
