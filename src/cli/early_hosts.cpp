@@ -49,7 +49,6 @@ class EarlyHost final : public Host, private HostObserver {
   }
   [[nodiscard]] bool is_up() const { return state_ == State::up; }
   [[nodiscard]] bool is_lost() const { return state_ == State::lost; }
-  [[nodiscard]] bool is_down() const { return state_ == State::down; }
   [[nodiscard]] const std::string& why_lost() const { return why_; }
 
   void start(HostObserver& observer) override {
@@ -80,7 +79,7 @@ class EarlyHost final : public Host, private HostObserver {
   void stop(Urgency urgency) override { host_->stop(urgency); }
 
  private:
-  enum class State { unstarted, starting, up, lost, down, handed_over };
+  enum class State { unstarted, starting, up, lost, handed_over };
 
   void on_up(const HostReady& facts) override {
     if (observer_ != nullptr) return observer_->on_up(facts);
@@ -97,8 +96,7 @@ class EarlyHost final : public Host, private HostObserver {
     if (observer_ != nullptr) observer_->on_log(line);
   }
   void on_down() override {
-    if (observer_ != nullptr) return observer_->on_down();
-    state_ = State::down;
+    if (observer_ != nullptr) observer_->on_down();
   }
 
   boost::asio::io_context& loop_;
@@ -179,12 +177,10 @@ Result<JobHosts> EarlyHosts::take(const JobSpec& spec) {
 
 void EarlyHosts::stop() {
   for (const auto& host : hosts_) {
-    if (host->is_up()) host->stop(Urgency::in_order);
+    if (!host->is_lost()) host->stop(Urgency::in_order);
   }
-  while (
-      std::any_of(hosts_.begin(), hosts_.end(), [](const auto& host) { return host->is_up(); }) &&
-      loop_.run_one() > 0) {
-  }
+  loop_.restart();
+  loop_.run();
 }
 
 }  // namespace ffci

@@ -27,7 +27,7 @@ class EarlyHosts {
 
   // For the run. Errors: those of make_hosts, when nobody was asked.
   [[nodiscard]] Result<JobHosts> take(const JobSpec& spec);
-  // In the place of a run: those that are up are stopped.
+  // In the place of a run: runs the loop until nothing of them is left.
   void stop();
 
  private:
