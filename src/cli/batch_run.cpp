@@ -131,9 +131,9 @@ void BatchRun::unpack() {
   archive_.close();
   auto result = std::make_shared<Result<Returned>>();
   setting_.in_background(
-      [result, run_folder = setting_.run_folder, folders = folders_, tests = tests_,
+      [result, run_folder = setting_.run_folder, folders = folders_, tests = tests_, ended = ended_,
        suite = &suite_, limit = setting_.files_limit] {
-        *result = unpack_to_tests(run_folder, folders, tests, *suite, limit);
+        *result = unpack_to_tests(run_folder, folders, tests, ended, *suite, limit);
       },
       [self = shared_from_this(), result] {
         if (*result) {
@@ -149,6 +149,7 @@ void BatchRun::unpack() {
 Result<BatchRun::Returned> BatchRun::unpack_to_tests(const fs::path& run_folder,
                                                      const std::vector<std::string>& folders,
                                                      const std::vector<TestId>& tests,
+                                                     const std::vector<bool>& ended,
                                                      const Suite& suite, std::uint64_t limit) {
   const fs::path first = run_folder / folders.front();
   const bool alone = tests.size() == 1;
@@ -165,6 +166,8 @@ Result<BatchRun::Returned> BatchRun::unpack_to_tests(const fs::path& run_folder,
     return returned;
   }
   for (std::size_t test = 0; test < tests.size(); ++test) {
+    // One that did not run goes into another batch, and has nothing in this one.
+    if (!ended[test]) continue;
     for (const std::string& file : unpacked->files) {
       if (!suite.is_file_of(tests[test], file)) continue;
       const fs::path to = run_folder / folders[test] / "files" / file;
@@ -172,8 +175,11 @@ Result<BatchRun::Returned> BatchRun::unpack_to_tests(const fs::path& run_folder,
       fs::create_directories(to.parent_path(), error);
       fs::create_hard_link(place / file, to, error);
       if (error) fs::copy_file(place / file, to, error);
-      if (error) return fail(ErrorKind::io, "cannot write " + to.string() + ": " + error.message());
-      returned.files[test].push_back(file);
+      if (error) {
+        returned.problem = "cannot write " + to.string() + ": " + error.message();
+      } else {
+        returned.files[test].push_back(file);
+      }
     }
   }
   fs::remove_all(place, ignored);

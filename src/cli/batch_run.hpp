@@ -61,6 +61,7 @@ class BatchRun final : public CommandObserver, public std::enable_shared_from_th
   [[nodiscard]] static Result<Returned> unpack_to_tests(const std::filesystem::path& run_folder,
                                                         const std::vector<std::string>& folders,
                                                         const std::vector<TestId>& tests,
+                                                        const std::vector<bool>& ended,
                                                         const Suite& suite, std::uint64_t limit);
   void tell_end();
   [[nodiscard]] Attempt result_of(TestEnded ended);

@@ -126,27 +126,35 @@ Result<void> EarlyHosts::start(const JobSpec& spec) {
 Result<std::string> EarlyHosts::ask(const JobSpec& spec, const Command& command,
                                     std::size_t limit) {
   if (const auto started = start(spec); !started) return tl::unexpected(started.error());
-  const auto host = first_up();
-  if (!host) return tl::unexpected(host.error());
+  for (;;) {
+    const auto host = first_up();
+    if (!host) return tl::unexpected(host.error());
+    auto answer = ask_host(*host, command, limit);
+    if (answer || !hosts_[*host]->is_lost()) return answer;
+  }
+}
+
+Result<std::string> EarlyHosts::ask_host(std::size_t host, const Command& command,
+                                         std::size_t limit) {
   Answer answer(limit);
-  hosts_[*host]->run(0, 1, hosts_.size(), command, answer);
-  bool late = false;
+  hosts_[host]->run(0, 1, hosts_.size(), command, answer);
+  const auto late = std::make_shared<bool>(false);  // the handler may outlive this call
   boost::asio::steady_timer timer(loop_, answer_limit);
-  timer.async_wait([&](const boost::system::error_code& error) {
+  timer.async_wait([late, asked = hosts_[host].get()](const boost::system::error_code& error) {
     if (error) return;
-    late = true;
-    hosts_[*host]->stop_command(0, Urgency::at_once);
+    *late = true;
+    asked->stop_command(0, Urgency::at_once);
   });
-  while (!answer.end && !hosts_[*host]->is_lost() && loop_.run_one() > 0) {
+  while (!answer.end && !hosts_[host]->is_lost() && loop_.run_one() > 0) {
   }
   timer.cancel();
   loop_.restart();
   const auto error = [&](const std::string& why) {
     return fail(ErrorKind::unavailable,
-                fmt::format("{} was asked for its tests: {}", made_.plans[*host].name, why));
+                fmt::format("{} was asked for its tests: {}", made_.plans[host].name, why));
   };
-  if (!answer.end) return error("it was lost: " + hosts_[*host]->why_lost());
-  if (late) return error("it took too long to answer");
+  if (!answer.end) return error("it was lost: " + hosts_[host]->why_lost());
+  if (*late) return error("it took too long to answer");
   if (!answer.end->trouble.empty()) return error(answer.end->trouble);
   if (answer.text.empty()) return error(printable_line(answer.said, 200));
   return answer.text;

@@ -33,6 +33,8 @@ class EarlyHosts {
  private:
   [[nodiscard]] Result<void> start(const JobSpec& spec);
   [[nodiscard]] Result<std::size_t> first_up();
+  [[nodiscard]] Result<std::string> ask_host(std::size_t host, const Command& command,
+                                             std::size_t limit);
 
   boost::asio::io_context& loop_;
   JobHosts made_;

@@ -85,7 +85,9 @@ Result<JobHosts> make_hosts(boost::asio::io_context& loop, const JobSpec& spec) 
       options.devices = (spec.local ? *spec.local : LocalHostsSpec{}).devices;
     hosts.plans.push_back({"local", slots, options.devices ? slots : 1});
     hosts.hosts.push_back(make_local_host(loop, options));
-    commands += options.devices ? 2 * slots : slots;
+    commands += slots;
+    // The devices stay open, too: each command reckons with eight files.
+    if (options.devices) commands += slots * (2 + options.devices->pool / 8);
   }
   if (spec.ssh) {
     if (const auto added = add_ssh_hosts(loop, spec, hosts); !added)

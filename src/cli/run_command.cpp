@@ -64,12 +64,15 @@ Result<ExitCode> run_command(const JobChoices& choices) {
     return ExitCode::nothing_run;
   }
 
+  const SystemClock clock;
+  auto results = ResultsTree::open(job->spec.reports.directory);
+  if (!results) {
+    early.stop();
+    return tl::unexpected(results.error());
+  }
   auto hosts = early.take(job->spec);
   if (!hosts) return tl::unexpected(hosts.error());
   job->plan.hosts = hosts->plans;
-  const SystemClock clock;
-  auto results = ResultsTree::open(job->spec.reports.directory);
-  if (!results) return tl::unexpected(results.error());
   Fd events_file;  // not before the directory is ours: another run may be writing to it
   if (choices.events) {
     auto opened = open_events(*choices.events);

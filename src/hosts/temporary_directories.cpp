@@ -75,11 +75,12 @@ void remove_now(const std::filesystem::path& directory) {
 
 // What was left by those that were killed.
 void remove_abandoned(const std::filesystem::path& parent) {
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(parent, ignored)) {
-    if (::fnmatch("ff-ci-tmp.??????", entry.path().filename().c_str(), 0) != 0) continue;
-    const Fd lock = lock_directory(entry.path());
-    if (lock && ::faccessat(lock.get(), marker, F_OK, 0) == 0) remove_now(entry.path());
+  std::error_code error;
+  std::filesystem::directory_iterator entry(parent, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    if (::fnmatch("ff-ci-tmp.??????", entry->path().filename().c_str(), 0) != 0) continue;
+    const Fd lock = lock_directory(entry->path());
+    if (lock && ::faccessat(lock.get(), marker, F_OK, 0) == 0) remove_now(entry->path());
   }
 }
 

@@ -16,6 +16,8 @@ inline constexpr const char* fstests_results = "results";
 // (hosts/test_devices.hpp); otherwise they are those of fstests' configuration there.
 [[nodiscard]] std::string fstests_command(const FstestsSuiteSpec& spec,
                                           std::span<const TestId> batch);
+// Runs behind it, in the same namespaces, also when it was killed.
+[[nodiscard]] std::string fstests_release();
 // Fails with what is missing, when ./check can't be run there.
 [[nodiscard]] std::string fstests_probe();
 

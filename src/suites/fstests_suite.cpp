@@ -43,6 +43,7 @@ class FstestsSuite final : public Suite {
   [[nodiscard]] Command command_for(std::span<const TestId> batch) const override {
     Command command = in_tree();
     command.command = fstests_command(spec_, batch);
+    command.teardown = fstests_release();
     command.files = result_files;
     command.files_in_temporary = fstests_results;
     command.test_devices = true;
