@@ -25,9 +25,10 @@
 // one. A test that began while its batch was being stopped, and was stopped with it, is not charged
 // when another one was. A batch is also stopped when a test says that what it left spoils the next.
 //
-// Two batches in a row of a suite on a host, each with a test that was not tried before, in which
-// no test passed, failed, was skipped, timed out or crashed: the suite cannot be run there in that
-// life of the host.
+// Two batches in a row of a suite in a slot, each with a test that was not tried before, in which
+// no test passed, failed, was skipped, timed out or crashed: the slot takes no further batch of the
+// suite in that life of the host. When that is so of each slot that took one and is not retired,
+// the suite cannot be run on the host in that life of it.
 //
 // A test that failed for something another one on its host may have done, while another batch ran
 // there, has one further attempt beside the failure retries; it is alone from then on.
@@ -88,9 +89,11 @@ class Engine {
     Scope scope = Scope::none;
     Duration stop_at = Duration::max();  // when set-up or teardown has taken too long
     int running = 0;
-    std::string failure;      // why it is unusable
-    bool set_up = false;      // and not torn down, usable or not
-    int batches_in_vain = 0;  // in a row, in which no test said anything
+    std::string failure;  // why it is unusable
+    bool set_up = false;  // and not torn down, usable or not
+    // In a row, in which no test said anything, for each slot that took one of its batches.
+    std::map<std::size_t, int> batches_in_vain;
+    std::string why_in_vain;  // the last of them
     int setups_lost = 0;      // in a row: the host was lost while nothing else than this set-up ran
   };
 
@@ -188,7 +191,7 @@ class Engine {
   struct Pick {
     std::size_t suite = 0, test = 0;
   };
-  [[nodiscard]] std::optional<Pick> pick(std::size_t host, const Slot& slot);
+  [[nodiscard]] std::optional<Pick> pick(std::size_t host, std::size_t slot);
   [[nodiscard]] std::optional<std::size_t> first_runnable(std::size_t suite, std::size_t host,
                                                           const Slot& slot, bool host_idle);
   [[nodiscard]] Duration may_run_from(const Test& test, std::size_t host, const Slot& slot) const;
@@ -209,6 +212,8 @@ class Engine {
   void close_batch(BatchNumber number, const std::optional<std::string>& why_not_begun);
   void learn_call(const Batch& batch);
   void judge(const Batch& batch);
+  [[nodiscard]] bool in_vain(std::size_t host, std::size_t slot, std::size_t suite) const;
+  void give_up_in_vain(std::size_t host, std::size_t suite);
   void put_back(std::size_t test);
   void decide(std::size_t test, const Outcome& outcome, std::size_t host);
   void queue(std::size_t test);

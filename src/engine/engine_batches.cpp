@@ -101,6 +101,7 @@ void Engine::start_batch(size_t host, size_t slot, Pick pick) {
               .idle_since = first.avoid.contains(host) ? used.idle_since : Duration::max(),
               .alone = wants_to_be_alone(first)};
   ++hosts_[host].suites[pick.suite].running;
+  hosts_[host].suites[pick.suite].batches_in_vain.try_emplace(slot);
 
   Batch& batch = batches_[number];
   batch.host = host;
@@ -182,7 +183,7 @@ void Engine::end_attempt(Batch& batch, size_t place, Attempt result, bool shared
     hosts_[batch.host].fruitless_lives = 0;
   if (says_something(outcome)) {
     batch.fruitful = true;
-    hosts_[batch.host].suites[batch.suite].batches_in_vain = 0;
+    hosts_[batch.host].suites[batch.suite].batches_in_vain[static_cast<size_t>(batch.slot - 1)] = 0;
     const bool ran_to_its_end =
         !std::holds_alternative<TimedOut>(outcome) && !std::holds_alternative<Crashed>(outcome);
     if (!plan_.tests[index].expected && ran_to_its_end)
@@ -217,7 +218,8 @@ void Engine::on(const input::EndBatch& end) {
   } else if (!batch.stopped && !slot_of(batch).in_doubt) {
     why_not_begun = "the command ended without running it";
   }
-  if (why_not_begun && !batch.fruitful) batch.why_in_vain = *why_not_begun;
+  if (why_not_begun && !batch.fruitful && batch.why_in_vain.empty())
+    batch.why_in_vain = *why_not_begun;
   learn_call(batch);
   judge(batch);
   close_batch(end.batch, why_not_begun);
@@ -231,7 +233,11 @@ void Engine::on(const input::EndBatch& end) {
                   [](const Slot& s) { return s.use == Slot::Use::retired; })) {
     retire(host, "none of its slots is usable");
     actions_.push_back(action::StopHost{host, Urgency::at_once});
+    return;
   }
+  if (ending_ != Ending::no) return;
+  for (size_t suite = 0; suite < plan_.suites.size(); ++suite)
+    give_up_in_vain(host, suite);
 }
 
 // Tests of it that never began go back to the queue; when there is a reason in their own command
@@ -274,13 +280,35 @@ void Engine::judge(const Batch& batch) {
   if (!plan_.suites[batch.suite].batches || ending_ != Ending::no) return;
   if (batch.fruitful || !batch.untried || slot_of(batch).in_doubt) return;
   SuiteOnHost& suite = hosts_[batch.host].suites[batch.suite];
-  if (++suite.batches_in_vain < most_batches_in_vain || suite.scope == Scope::unusable) return;
+  ++suite.batches_in_vain[static_cast<size_t>(batch.slot - 1)];
+  suite.why_in_vain = batch.why_in_vain;
+  hosts_changed_ = true;
+  give_up_in_vain(batch.host, batch.suite);
+}
+
+bool Engine::in_vain(size_t host, size_t slot, size_t suite) const {
+  const auto& batches = hosts_[host].suites[suite].batches_in_vain;
+  const auto found = batches.find(slot);
+  return found != batches.end() && found->second >= most_batches_in_vain;
+}
+
+// Unless a slot that took the suite's batches may yet take another one. One that runs one now may.
+void Engine::give_up_in_vain(size_t host, size_t index) {
+  SuiteOnHost& suite = hosts_[host].suites[index];
+  if (suite.scope == Scope::unusable || unfinished_in_suite_[index] == 0) return;
+  bool any = false;
+  for (const auto& [slot, batches] : suite.batches_in_vain) {
+    if (hosts_[host].slots[slot].use == Slot::Use::retired) continue;
+    if (!in_vain(host, slot, index)) return;
+    any = true;
+  }
+  if (!any) return;
   suite.scope = Scope::unusable;
   const std::string why = fmt::format("{} batches in a row came to nothing; at last: {}",
-                                      suite.batches_in_vain, batch.why_in_vain);
-  suite.failure = fmt::format("suite {} can't be run: {}", plan_.suites[batch.suite].name, why);
+                                      most_batches_in_vain, suite.why_in_vain);
+  suite.failure = fmt::format("suite {} can't be run: {}", plan_.suites[index].name, why);
   hosts_changed_ = true;
-  record(SuiteSetUp{plan_.hosts[batch.host].name, plan_.suites[batch.suite].name, {}, why});
+  record(SuiteSetUp{plan_.hosts[host].name, plan_.suites[index].name, {}, why});
 }
 
 }  // namespace ffci

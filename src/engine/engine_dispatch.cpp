@@ -114,8 +114,9 @@ bool Engine::usable(size_t host, size_t suite) const {
 
 size_t Engine::usable_slots(size_t host, size_t suite) const {
   const SuitePlan& plan = plan_.suites[suite];
-  auto slots = std::count_if(hosts_[host].slots.begin(), hosts_[host].slots.end(),
-                             [](const Slot& slot) { return slot.use != Slot::Use::retired; });
+  std::ptrdiff_t slots = 0;
+  for (size_t slot = 0; slot < hosts_[host].slots.size(); ++slot)
+    slots += hosts_[host].slots[slot].use != Slot::Use::retired && !in_vain(host, slot, suite);
   if (plan.parallel > 0) slots = std::min<std::ptrdiff_t>(slots, plan.parallel);
   if (plan.test_devices) slots = std::min<std::ptrdiff_t>(slots, device_sets(host));
   return static_cast<size_t>(slots);
@@ -172,7 +173,7 @@ std::optional<size_t> Engine::first_runnable(size_t suite, size_t host, const Sl
 
 // What the host's next idle slot should run. A suite with `parallel: 1` has the host to itself, so
 // it goes first while the host is idle.
-std::optional<Engine::Pick> Engine::pick(size_t index, const Slot& idle_slot) {
+std::optional<Engine::Pick> Engine::pick(size_t index, size_t idle_slot) {
   const Host& host = hosts_[index];
   bool idle = true;
   int sets_in_use = 0;
@@ -190,9 +191,10 @@ std::optional<Engine::Pick> Engine::pick(size_t index, const Slot& idle_slot) {
     if (here.scope == Scope::setting_up || here.scope == Scope::unusable ||
         here.scope == Scope::tearing_down)
       continue;
+    if (in_vain(index, idle_slot, suite)) continue;
     if (parallel > 0 && here.running >= parallel) continue;
     if (plan_.suites[suite].test_devices && sets_in_use >= device_sets(index)) continue;
-    const std::optional<size_t> test = first_runnable(suite, index, idle_slot, idle);
+    const std::optional<size_t> test = first_runnable(suite, index, host.slots[idle_slot], idle);
     if (!test) continue;
     const std::tuple turn(parallel != 1, Turn{tests_[*test].attempts, tests_[*test].rank});
     if (!best || turn < best_turn) best = Pick{suite, *test}, best_turn = turn;
@@ -205,7 +207,7 @@ void Engine::fill_slots(size_t index) {
   if (host.state != Host::State::ready || ending_ != Ending::no) return;
   for (size_t slot = 0; slot < host.slots.size(); ++slot) {
     if (host.slots[slot].use != Slot::Use::idle) continue;
-    const std::optional<Pick> next = pick(index, host.slots[slot]);
+    const std::optional<Pick> next = pick(index, slot);
     if (!next) continue;
     SuiteOnHost& suite = host.suites[next->suite];
     if (plan_.suites[next->suite].has_setup && suite.scope == Scope::none) {

@@ -1,6 +1,7 @@
 // The engine's rules about batches, one claim each, told step by step.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <csignal>
 #include <string>
 #include <vector>
@@ -382,6 +383,65 @@ TEST_CASE("a suite that can be run nowhere makes errors of its tests, with the r
             "without running it");
     }
   }
+}
+
+// The slot a/1 is broken, whatever it takes comes to nothing; a/2 is busy meanwhile.
+TEST_CASE("a slot whose batches come to nothing takes no more of them, and the others do") {
+  EnginePlan plan = batch_plan({"x", "y", "z", "w"}, {{"a", 2}}, 40s);
+  plan.tests.push_back(test_case("other", 1s, {}, "t"));
+  plan.suites.push_back({.name = "t"});
+  plan.wait_for_other_host = 0s;
+  Driver driver(plan);
+  driver.begins_at_once = false;
+  CHECK(driver.up(0) == Texts{"start x on a/1", "start y on a/2"});
+  CHECK(driver.over("x") == Texts{"start z on a/1"});
+  CHECK(driver.over("z") == Texts{"start other on a/1"});
+  CHECK(driver.run("other").empty());
+  CHECK(driver.over("other").empty());
+  driver.run("y");
+  CHECK(driver.over("y") == Texts{"start w on a/2"});
+  for (const std::string name : {"w", "x", "z"}) {
+    driver.run(name);
+    driver.over(name);
+  }
+  CHECK(driver.outcomes("z") == Texts{"not_run", "passed", "finished"});
+  CHECK(driver.outcomes("w") == Texts{"passed", "finished"});
+}
+
+TEST_CASE("a suite whose batches come to nothing in all slots can't be run on that host") {
+  Driver driver(batch_plan({"x", "y", "z", "w", "v"}, {{"a", 2}}, 40s));
+  driver.begins_at_once = false;
+  driver.up(0);
+  CHECK(driver.over("x") == Texts{"start z on a/1"});
+  CHECK(driver.over("z").empty());
+  CHECK(driver.over("y") == Texts{"start w on a/2"});
+  CHECK(driver.over("w") == Texts{"halt a"});
+  CHECK(driver.outcomes("v") == Texts{"setup_failed", "finished"});
+}
+
+TEST_CASE("when the last slot that could run a suite is retired, its tests end") {
+  Driver driver(batch_plan({"x", "y", "z", "w"}, {{"a", 2}}, 40s));
+  driver.begins_at_once = false;
+  driver.up(0);
+  driver.over("x");
+  CHECK(driver.over("z").empty());
+  driver.run("y");
+  CHECK(driver.give(input::EndBatch{driver.batch_of("y"), "stuck in D state"}) == Texts{"halt a"});
+  CHECK(driver.outcomes("y") == Texts{"passed", "finished"});
+  CHECK(driver.outcomes("w") == Texts{"setup_failed", "finished"});
+}
+
+TEST_CASE("a suite that can't be run says what its tests said, if they did") {
+  Driver driver(batch_plan({"x", "y", "z"}, {{"a", 1}}, 40s));
+  driver.up(0);
+  driver.end("x", SetupFailed{"failed to mount"});
+  driver.end("y", SetupFailed{"failed to mount"});
+  const auto why = std::find_if(
+      driver.events.begin(), driver.events.end(),
+      [](const RunEvent& event) { return std::holds_alternative<SuiteSetUp>(event.fact); });
+  REQUIRE(why != driver.events.end());
+  CHECK(std::get<SuiteSetUp>(why->fact).failure ==
+        "2 batches in a row came to nothing; at last: failed to mount");
 }
 
 TEST_CASE("tests that can't be run anywhere are no reason to give up their suite") {

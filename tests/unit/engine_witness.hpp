@@ -43,8 +43,8 @@ class Witness {
   };
   struct SuiteHere {
     Scope scope = Scope::none;
-    int lost = 0;     // set-ups, in a row
-    int in_vain = 0;  // batches, in a row
+    int lost = 0;                     // set-ups, in a row
+    std::map<int, int> in_vain = {};  // batches in a row, by the slot that took them
     bool set_up = false;
   };
   struct SimulatedHost {
@@ -155,6 +155,31 @@ class Witness {
            test.blamed_others ||
            drawn_.plan.tests[static_cast<size_t>(&test - tests_.data())].alone;
   }
+  [[nodiscard]] int slot_of(const SimulatedTest& test) const {
+    return batches_.at(test.running->batch).what.slot;
+  }
+  [[nodiscard]] static bool is_in_vain(const SuiteHere& suite, int slot) {
+    const auto batches = suite.in_vain.find(slot);
+    return batches != suite.in_vain.end() && batches->second >= most_batches_in_vain;
+  }
+  // Its batches came to nothing in each slot that took one and still lives.
+  [[nodiscard]] static bool none_may_be_fruitful(const SimulatedHost& host,
+                                                 const SuiteHere& suite) {
+    bool any = false;
+    for (const auto& [slot, batches] : suite.in_vain) {
+      any |= is_in_vain(suite, slot);
+      if (!host.slots.at(static_cast<size_t>(slot - 1)).dead && !is_in_vain(suite, slot))
+        return false;
+    }
+    return any;
+  }
+  // And there is such a slot.
+  [[nodiscard]] static bool is_given_up(const SimulatedHost& host, const SuiteHere& suite) {
+    return none_may_be_fruitful(host, suite) &&
+           std::any_of(suite.in_vain.begin(), suite.in_vain.end(), [&](const auto& slot) {
+             return !host.slots.at(static_cast<size_t>(slot.first - 1)).dead;
+           });
+  }
   [[nodiscard]] int sets_in_use(const SimulatedHost& host) const {
     return static_cast<int>(
         std::count_if(host.slots.begin(), host.slots.end(), [&](const Slot& slot) {
@@ -194,6 +219,8 @@ class Witness {
     claim(!ending_, "nothing is started once the run is ending");
     const Slot& slot = host.slots.at(static_cast<size_t>(start.slot - 1));
     claim(slot.batch == 0 && !slot.dead, "a slot runs one batch at a time");
+    claim(!is_in_vain(host.suites[start.suite], start.slot),
+          "a slot takes no more batches of a suite when they came to nothing there");
     claim(!suite.has_setup || host.suites[start.suite].scope == Scope::ready,
           "a suite's tests run where it was set up");
     int of_suite = 0, others = 0;
@@ -234,7 +261,7 @@ class Witness {
       }
       if (closed || used + in_set_up + dead >= host.slots.size()) continue;
       for (const size_t test : queued_) {
-        if (!should_run(test, at, used + in_set_up)) continue;
+        if (!should_run(test, at, used, in_set_up)) continue;
         claim(false, "no slot is idle while something could run there");
         log("  {} could run on {}", to_string(drawn_.plan.tests[test].id), host_name(at));
         return;
@@ -311,7 +338,7 @@ class Witness {
     if (test.running && (is_bad(outcome) || std::holds_alternative<Passed>(outcome) ||
                          std::holds_alternative<Skipped>(outcome))) {
       batches_.at(test.running->batch).fruitful = true;
-      hosts_[test.running->host].suites[test.suite].in_vain = 0;
+      hosts_[test.running->host].suites[test.suite].in_vain[slot_of(test)] = 0;
     }
     const bool free = std::holds_alternative<NotRun>(outcome) && test.running &&
                       test.running->too_late && has_ended_others(place);
@@ -365,8 +392,9 @@ class Witness {
       ++suite;
     SuiteHere& here = hosts_[host_called(fact.host)].suites[suite];
     log("{} can't be run on {}", fact.suite, fact.host);
-    claim(here.in_vain >= most_batches_in_vain && here.scope != Scope::unusable,
-          "a suite can't be run on a host when its batches came to nothing there");
+    claim(
+        none_may_be_fruitful(hosts_[host_called(fact.host)], here) && here.scope != Scope::unusable,
+        "a suite can't be run on a host when its batches came to nothing there");
     here.scope = Scope::unusable;
     set_up_failed_ = true;
   }
@@ -435,13 +463,18 @@ class Witness {
     return running->said && running->said->index() == outcome.index();
   }
 
-  [[nodiscard]] bool should_run(size_t place, size_t at, size_t used) const {
+  [[nodiscard]] bool should_run(size_t place, size_t at, size_t used, size_t in_set_up) const {
     const SimulatedTest& test = tests_[place];
     const SimulatedHost& host = hosts_[at];
     const Scope scope = host.suites[test.suite].scope;
     if (!may_be_used(at, test.suite) || (scope != Scope::none && scope != Scope::ready))
       return false;
-    if (used > 0 && wants_to_be_alone(test)) return false;
+    if (used + in_set_up > 0 && wants_to_be_alone(test)) return false;
+    size_t slots = 0;
+    for (size_t slot = 0; slot < host.slots.size(); ++slot)
+      slots += host.slots[slot].batch == 0 && !host.slots[slot].dead &&
+               !is_in_vain(host.suites[test.suite], static_cast<int>(slot) + 1);
+    if (slots <= in_set_up) return false;
     const int parallel = drawn_.plan.suites[test.suite].parallel;
     if (parallel > 0 && std::count_if(host.slots.begin(), host.slots.end(), [&](const Slot& slot) {
                           return slot.batch != 0 && slot.suite == test.suite;
