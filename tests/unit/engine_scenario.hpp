@@ -69,11 +69,13 @@ struct HostFate {
   bool refused = false;  // it is lost for good when it is started
   int bad_starts = 0;    // percent
   bool kills_tests = false;
+  int broken_slot = 0;  // what it takes of a suite with batches comes to nothing; 0: none
   std::vector<HostFault> faults;
   std::vector<SetUpFate> set_ups;  // by suite
 
   [[nodiscard]] bool is_good() const {
-    return reachable_from == 0 && !refused && bad_starts == 0 && !kills_tests && faults.empty();
+    return reachable_from == 0 && !refused && bad_starts == 0 && !kills_tests && broken_slot == 0 &&
+           faults.empty();
   }
 };
 
@@ -113,8 +115,12 @@ struct Scenario {
     return std::any_of(plan.suites.begin(), plan.suites.end(),
                        [](const SuitePlan& suite) { return suite.batches; }) &&
            command_hangs + command_ends + count(Kind::cannot_be_set_up) +
-                   count(Kind::says_nothing) + count(Kind::never_begins) >
+                   count(Kind::says_nothing) + count(Kind::never_begins) + broken_slots() >
                0;
+  }
+  [[nodiscard]] long broken_slots() const {
+    return std::count_if(hosts.begin(), hosts.end(),
+                         [](const HostFate& host) { return host.broken_slot > 0; });
   }
   [[nodiscard]] long bad_hosts() const {
     return std::count_if(hosts.begin(), hosts.end(),
@@ -257,6 +263,11 @@ inline Scenario draw_scenario(Dice& dice) {
   scenario.bad_ends = storm ? 5 : 0;
   scenario.command_hangs = storm && dice.chance(50) ? dice.number(1, 20) : 0;
   scenario.command_ends = storm && dice.chance(50) ? dice.number(1, 20) : 0;
+  const int broken_slots = dice.chance(storm ? 30 : 5) ? dice.number(1, 100) : 0;
+  for (size_t host = 0; host < scenario.hosts.size() && broken_slots > 0; ++host) {
+    if (dice.chance(broken_slots))
+      scenario.hosts[host].broken_slot = dice.number(1, scenario.plan.hosts[host].slots);
+  }
   return scenario;
 }
 

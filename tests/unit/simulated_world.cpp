@@ -313,7 +313,8 @@ class World : Witness {
     const size_t at = batch.what.host;
     if (drawn_.plan.suites[batch.what.suite].batches) {
       if (dice_.chance(drawn_.command_hangs)) return log("the command of batch {} hangs", number);
-      if (dice_.chance(drawn_.command_ends)) return close_batch(number, false);
+      if (dice_.chance(drawn_.command_ends) || drawn_.hosts[at].broken_slot == batch.what.slot)
+        return close_batch(number, false);
     }
     while (batch.next < batch.order.size() &&
            drawn_.tests[batch.tests[batch.order[batch.next]]].kind == TestFate::Kind::never_begins)
