@@ -65,7 +65,23 @@ void BatchRun::on_output(Stream stream, std::string_view bytes) {
   if (stream != Stream::standard_output && stream != Stream::standard_error)
     return keep_output(stream, bytes);
   parser_->on_output(stream, bytes, setting_.now(), facts_);
+  if (stream == Stream::standard_output) return on_standard_output(bytes);
   tell_facts(stream, bytes);
+}
+
+// What is undecided waits for what comes behind it.
+void BatchRun::on_standard_output(std::string_view bytes) {
+  std::string all;
+  if (!held_.empty()) {
+    // A fact at the beginning of these bytes is of a line that began in those that were held.
+    for (TestFact& fact : facts_)
+      std::visit([this](auto& what) { what.offset += what.offset == 0 ? 0 : held_.size(); }, fact);
+    all = std::exchange(held_, {}).append(bytes);
+    bytes = all;
+  }
+  const std::size_t certain = bytes.size() - std::min(bytes.size(), parser_->undecided());
+  held_ = bytes.substr(certain);
+  tell_facts(Stream::standard_output, bytes.substr(0, certain));
 }
 
 void BatchRun::keep_output(Stream stream, std::string_view bytes) {
@@ -117,6 +133,7 @@ void BatchRun::tell(TestEnded ended) {
 void BatchRun::on_end(const CommandEnd& end, const std::optional<std::string>& slot_unusable) {
   end_ = end;
   slot_unusable_ = slot_unusable;
+  keep_output(Stream::standard_output, std::exchange(held_, {}));
   parser_->on_end(end, setting_.now(), facts_);
   // Of several tests the results are known before their files.
   if (tests_.size() > 1) tell_facts(Stream::standard_output, {});

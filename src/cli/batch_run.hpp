@@ -54,6 +54,7 @@ class BatchRun final : public CommandObserver, public std::enable_shared_from_th
   };
 
   void keep_output(Stream stream, std::string_view bytes);
+  void on_standard_output(std::string_view bytes);
   void tell_facts(Stream stream, std::string_view bytes);
   void tell(const TestBegan& began);
   void tell(TestEnded ended);
@@ -81,6 +82,7 @@ class BatchRun final : public CommandObserver, public std::enable_shared_from_th
   Duration began_{};
   std::optional<AttemptFiles> files_;  // of the running test
   SplatFinder splats_;
+  std::string held_;      // of stdout: the parser can't yet tell whose it is
   std::string preamble_;  // what was said before any test began; each attempt's output begins so
   bool any_began_ = false;
 

@@ -213,6 +213,8 @@ Result<Job> load_job(const JobChoices& choices, EarlyHosts& hosts) {
   auto selected = named_tests(all, others, choices.patterns);
   if (!selected) return tl::unexpected(selected.error());
   if (!choices.excluded.empty()) {
+    // What the job leaves out may be excluded once more.
+    all.insert(all.end(), others.begin(), others.end());
     const auto excluded = select_tests(all, choices.excluded);
     if (!excluded) return tl::unexpected(excluded.error());
     std::unordered_set<TestId> out;

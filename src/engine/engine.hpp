@@ -138,9 +138,10 @@ class Engine {
     Duration most_silence = Duration::max();  // how long no test of it may run
     // When the running test has taken too long, or it was too long since one ran.
     Duration stop_at = Duration::max();
-    bool lost_again = false;  // the test that ran last lost the host, and not the first one
-    bool stopped = false;     // we stopped it
-    bool hung = false;        // because no test ran for too long
+    bool ended_in_vain = false;  // the test that ran last has no result: the command ended with it
+    bool lost_again = false;     // the test that ran last lost the host, and not the first one
+    bool stopped = false;        // we stopped it
+    bool hung = false;           // because no test ran for too long
     std::optional<Outcome> stopped_as;  // what that makes of the test that was running
     bool began_too_late = false;        // the running test: after the batch was stopped
     bool charged = false;               // an attempt in it has counted

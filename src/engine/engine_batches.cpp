@@ -170,6 +170,7 @@ void Engine::end_attempt(Batch& batch, size_t place, Attempt result, bool shared
         host_lost && std::holds_alternative<TimedOut>(*batch.stopped_as) && test.hosts_lost == 0;
     if (!maybe_the_host) result.outcome = *batch.stopped_as;
   }
+  batch.ended_in_vain = std::holds_alternative<NotRun>(*result.outcome);
   if (batch.began_too_late && std::holds_alternative<NotRun>(*result.outcome))
     result.outcome = NotRun{"its batch was being stopped when it began"};
 
@@ -215,7 +216,7 @@ void Engine::on(const input::EndBatch& end) {
     end_attempt(batch, *batch.running, std::move(attempt));
   } else if (batch.hung && !batch.charged) {
     why_not_begun = "the command hung before running it";
-  } else if (!batch.stopped && !slot_of(batch).in_doubt) {
+  } else if (!batch.stopped && !slot_of(batch).in_doubt && !batch.ended_in_vain) {
     why_not_begun = "the command ended without running it";
   }
   if (why_not_begun && !batch.fruitful && batch.why_in_vain.empty())

@@ -42,7 +42,7 @@ constexpr const char* slot_configuration = R"sh(if [ -n "$FFCI_TEST_DEV" ]; then
   devices="unset $other TEST_LOGDEV TEST_RTDEV SCRATCH_LOGDEV SCRATCH_RTDEV LOGWRITES_DEV USE_EXTERNAL
 export FSTYP='$FSTYP' TEST_DEV='$FFCI_TEST_DEV' TEST_DIR='$at/test' SCRATCH_MNT='$at/scratch'
 export $scratch RESULT_BASE='$RESULT_BASE'"
-  if grep -q '^[[:space:]]*\[' "$config"; then
+  if grep -q '^[[:space:]]*\[[[:alnum:]_-]*\]' "$config"; then
     sed -E '/^[[:space:]]*(export[[:space:]]+)?((TEST|SCRATCH)_([A-Z]*DEV|DIR|MNT|DEV_POOL)|LOGWRITES_DEV|USE_EXTERNAL|RESULT_BASE)[[:space:]]*=/d' "$config"
   else
     cat "$config" && printf '\n%s\n' "$devices"

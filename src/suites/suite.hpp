@@ -53,6 +53,8 @@ class OutputParser {
   virtual void on_end(const CommandEnd& end, Duration at, std::vector<TestFact>& facts) = 0;
   // In the place of on_end: the host is lost. Ends the test whose end was known, if there is one.
   virtual void on_lost(std::vector<TestFact>&) {}
+  // So many of the last bytes of stdout may turn out to be of the next test.
+  [[nodiscard]] virtual std::size_t undecided() const { return 0; }
 };
 
 class Suite {

@@ -79,7 +79,6 @@ class FstestsTest(FfciTest):
         return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-
 class Verdicts(FstestsTest):
     def test_each_way_to_end_has_its_verdict_and_its_reason(self):
         self.tree.add_all({"generic/001": PASS, "generic/002": MISMATCH, "generic/003": NOT_RUN, "generic/004": EXIT_3,
@@ -110,6 +109,9 @@ class Verdicts(FstestsTest):
 
     def test_an_inconsistent_file_system_ends_the_batch(self):
         self.is_inconsistent("generic/003")
+
+    def test_what_is_left_of_a_batch_with_an_inconsistent_file_system_runs_in_another(self):
+        self.is_inconsistent("generic/003", "generic/004", "generic/005")
 
     def test_a_test_that_fails_once_is_flaky_and_its_retry_has_a_call_of_its_own(self):
         self.tree.add_all({"generic/001": "test -e $here/seen || { touch $here/seen; exit 1; }", "generic/002": PASS})
@@ -150,7 +152,6 @@ class Verdicts(FstestsTest):
         self.assertIn("are not built: no src/feature", said.read_text())
 
 
-
 class Output(FstestsTest):
     HEADER = "FSTYP         -- ext4\nPLATFORM      -- Linux/x86_64 {0.nodename} {0.release}\n\n".format(os.uname())
 
@@ -164,6 +165,16 @@ class Output(FstestsTest):
             self.assertIn(self.HEADER, self.stdout(test))
             self.assertEqual(test == "generic/002", "I am intentionally broken" in self.stdout(test))
             self.assertEqual(test == "generic/003", "needs reflink" in self.stdout(test))
+
+    def test_an_attempt_s_output_is_the_header_and_its_own_part_and_nothing_else(self):
+        self.tree.add_all(self.TESTS)
+        self.job()
+        self.assert_exit(1)
+        self.assertEqual(self.stdout("generic/001"), self.HEADER + "generic/001        0s\n")
+        self.assertEqual(self.stdout("generic/003"), self.HEADER + "generic/003       [not run] needs reflink\n")
+        mismatch = self.stdout("generic/002").removeprefix(self.HEADER)
+        self.assertTrue(mismatch.startswith("generic/002       - output mismatch (see "), mismatch)
+        self.assertNotIn("generic/003", mismatch)
 
     def test_files_of_a_test_come_to_its_attempt_and_check_log_to_all(self):
         self.tree.add_all({"generic/100": MISMATCH, "generic/1000": EXIT_3, "generic/003": NOT_RUN, "generic/004-its-title": CORE})
@@ -194,7 +205,6 @@ class Output(FstestsTest):
         self.assertEqual((process.communicate(timeout=60), process.returncode)[1], 0)
 
 
-
 class Batches(FstestsTest):
     TESTS = [f"generic/{number:03}" for number in range(1, 6)]
 
@@ -221,6 +231,16 @@ class Batches(FstestsTest):
         self.assertEqual([len(test["attempts"]) for test in self.summary()["tests"]], [1] * 5)
         self.assertEqual(processes_with(str(self.folder)), [])
 
+    def test_a_test_that_hangs_is_charged_alone(self):
+        self.tree.add("generic/003", HANG)
+        self.job()
+        self.assert_exit(1, "--test-timeout", "1s")
+        self.assertEqual(self.verdicts(), {**dict.fromkeys(self.TESTS, "passed"), "generic/003": "timed_out"})
+        self.assertEqual([len(test["attempts"]) for test in self.summary()["tests"]], [1] * 5)
+        self.assertEqual(self.tree.calls(), [self.TESTS, self.TESTS[3:]])
+        for test in self.TESTS[3:]:
+            self.assertEqual(self.kept(test), ["check.log", f"{test}.full"])
+
     def test_a_test_that_hangs_keeps_its_files(self):
         self.tree.add("generic/003", "echo far >$seqres.full; " + HANG)
         self.job({"tests": ["generic/001", "generic/003"]})
@@ -241,8 +261,14 @@ class Batches(FstestsTest):
     def test_a_killed_check_charges_the_test_that_was_running(self):
         self.ends_early("generic/005", KILL_CHECK, "./check ended (exit status 137 (SIGKILL)) while it ran")
 
+    def test_a_killed_check_charges_only_the_test_that_was_running(self):
+        self.ends_early("generic/003", KILL_CHECK, "./check ended (exit status 137 (SIGKILL)) while it ran")
+
     def test_a_check_that_ends_early_charges_the_test_that_was_running(self):
         self.ends_early("generic/005", LEAVE, "check: failed to mkfs $SCRATCH_DEV")
+
+    def test_a_check_that_ends_early_charges_only_the_test_that_was_running(self):
+        self.ends_early("generic/003", LEAVE, "check: failed to mkfs $SCRATCH_DEV")
 
     def test_a_check_that_was_killed_once_costs_nothing(self):
         self.tree.add("generic/003", KILL_CHECK_ONCE)
@@ -278,7 +304,6 @@ class Batches(FstestsTest):
         self.assert_exit(0)
         self.assert_exit(0)
         self.assertEqual(self.tree.calls()[1][0], "generic/004")
-
 
 
 class Sections(FstestsTest):
@@ -321,11 +346,14 @@ class Sections(FstestsTest):
         self.job({"tree": "sources"})
         self.assert_exit(5)
 
+    def test_a_section_that_the_machine_does_not_have_is_named(self):
+        self.x_is_elsewhere()
+        self.assertIn("section 'x' did not begin", self.by_id()["x", "generic/001"]["reason"])
+
     def test_a_section_that_the_machine_does_not_have_fails_nothing(self):
         self.x_is_elsewhere()
         self.assertEqual(self.by_id()["x", "generic/001"]["verdict"], "not_run")
         self.assertIn("./check ran none of its tests", self.by_id()["x", "generic/001"]["reason"])
-
 
 
 class Selection(FstestsTest):
@@ -389,7 +417,6 @@ class Selection(FstestsTest):
         self.assert_exit(4, "-x", "quick")
 
 
-
 class Trouble(FstestsTest):
     def killed(self):
         """ff-ci, in the middle of the second test."""
@@ -424,7 +451,6 @@ def attached_loop_devices():
 
 # What stands behind a slot's devices, in the words of the kernel: nobody else's have the same.
 TELL_BACKING = "for device in $TEST_DEV $SCRATCH_DEV; do cat /sys/block/${device#/dev/}/loop/backing_file; done >$here/backing; "
-
 
 
 class Devices(FstestsTest):
@@ -487,13 +513,21 @@ class Devices(FstestsTest):
         self.assert_exit(1)
         self.assertEqual(self.tree.lines("seen"), ["true ext4", " ext4", "true ext4", " ext4"])
 
-    def test_a_configuration_loses_its_devices_and_keeps_the_rest(self):
-        self.tree.write("local.config", "export TEST_DEV=/dev/vdb\nTEST_DIR=/mnt/a\n export SCRATCH_DEV=/dev/vdc\nSCRATCH_MNT=/b\n"
-                                        "SCRATCH_DEV_POOL='/dev/vdd /dev/vde'\nLOGWRITES_DEV=/dev/vdf\nexport SOAK_DURATION=7\n")
-        self.tree.add("generic/001", 'cat "$HOST_OPTIONS" >$here/seen; env | grep SOAK >>$here/seen')
+    def test_a_configuration_keeps_all_but_its_devices(self):
+        self.tree.write("local.config", "export TEST_DEV=/dev/vdb\nTEST_DIR=/mnt/a\n[ -z '' ] && export SCRATCH_DEV=/dev/vdc\nFSTYP=xfs\n"
+                                        "SCRATCH_DEV_POOL='/dev/vdd\n/dev/vde'\ndeclare -x LOGWRITES_DEV=/dev/vdf\nexport SOAK_DURATION=7\n")
+        shown = '"$SOAK_DURATION $FSTYP ${TEST_DEV%%[0-9]*} ${SCRATCH_DEV%%[0-9]*} ${SCRATCH_DEV_POOL-no pool} ${LOGWRITES_DEV-no log}"'
+        self.tree.add("generic/001", f"( . $HOST_OPTIONS; echo {shown} >$here/seen )")
         self.on_slots(1)
         self.assert_exit(0)
-        self.assertEqual(self.tree.lines("seen"), ["export SOAK_DURATION=7", "SOAK_DURATION=7"])
+        self.assertEqual(self.tree.lines("seen"), ["7 ext4 /dev/loop /dev/loop no pool no log"])
+
+    def test_a_configuration_with_sections_loses_the_lines_of_its_devices(self):
+        self.tree.write("local.config", "[a]\nTEST_DEV=/dev/vdb\n SCRATCH_DEV=/dev/vdc\nSOAK_DURATION=7\n")
+        self.tree.add("generic/001", "cat $HOST_OPTIONS >$here/seen")
+        self.on_slots(1)
+        self.assert_exit(0)
+        self.assertEqual(self.tree.lines("seen"), ["[a]", "SOAK_DURATION=7"])
 
     def test_a_btrfs_slot_has_a_pool(self):
         if not shutil.which("mkfs.btrfs"):
@@ -516,7 +550,6 @@ class Devices(FstestsTest):
                 self.assertTrue(ended <= begin or began >= end, f"{other} overlaps with {alone}")
 
 
-
 class Machines(FstestsTest, SshTest):
     """Over SSH: each machine has its fstests where it says."""
 
@@ -528,6 +561,13 @@ class Machines(FstestsTest, SshTest):
         self.job({"path": None, **(suite or {})}, {"ssh": {
             "machines": [f"root@{machine.address}:{path}" for machine, path in machines.items()], "slots": 1,
             "identity": str(self.world.identity), "known-hosts": str(self.world.known_hosts), **(ssh or {})}}, **run)
+
+    def test_tests_of_a_machine_are_listed(self):
+        machine = self.machine()
+        self.tree_on(machine).add("generic/001").add("generic/002", PASS, "quick").add("generic/003", PASS, "quick")
+        self.job_over({machine: "/root/fstests"}, {"groups": "quick"})
+        self.assertEqual(self.ffci("list", "job.yaml").stdout, "s/generic/002\ns/generic/003\n")
+        self.nothing_left(machine)
 
     def test_tests_are_selected_from_the_machine_and_their_results_come_back(self):
         machine = self.machine()
@@ -543,13 +583,13 @@ class Machines(FstestsTest, SshTest):
     def test_each_machine_has_a_path_of_its_own(self):
         machines = self.machines(2)
         paths = dict(zip(machines, ("/root/fstests", "/root/some where/xfs'tests")))
-        gate = "until test -e /tmp/go; do sleep 0.02; done"
+        gate = "until test -e /root/go; do sleep 0.02; done"
         trees = [self.tree_on(machine, path).add("generic/001", gate).add("generic/002", gate) for machine, path in paths.items()]
         self.job_over(paths, batch="off")
         process = self.start("run", "job.yaml")
         wait_for(lambda: self.is_running("generic/001") and self.is_running("generic/002"), "both run")
         for machine in machines:
-            machine.path("/tmp/go").touch()
+            machine.path("/root/go").touch()
         self.assertEqual((process.communicate(timeout=60), process.returncode)[1], 0)
         self.assertEqual([len(tree.calls()) for tree in trees], [1, 1])
 
@@ -588,6 +628,15 @@ class Machines(FstestsTest, SshTest):
         self.assertIn("generic/001.full", self.kept("generic/001"))
         self.nothing_left(machine)
 
+    def test_a_killed_check_charges_only_the_test_that_was_running(self):
+        machine = self.machine()
+        self.tree_on(machine).add_all({"generic/001": PASS, "generic/002": KILL_CHECK_ONCE, "generic/003": PASS})
+        self.job_over({machine: "/root/fstests"})
+        self.assert_exit(0)
+        self.assertEqual({name: self.outcomes(name) for name in self.verdicts()},
+                         {"generic/001": ["passed"], "generic/002": ["not_run", "passed"], "generic/003": ["passed"]})
+        self.nothing_left(machine)
+
     def test_a_killed_check_on_a_machine(self):
         machine = self.machine()
         self.tree_on(machine).add_all({"generic/001": PASS, "generic/002": KILL_CHECK_ONCE})
@@ -597,6 +646,48 @@ class Machines(FstestsTest, SshTest):
                          {"generic/001": ["passed"], "generic/002": ["not_run", "passed"]})
         self.nothing_left(machine)
 
+    def test_a_machine_that_is_away_does_not_keep_the_others_from_answering(self):
+        here, away = self.machines(2)
+        self.tree_on(here).add("generic/001")
+        self.job_over({away: "/root/fstests", here: "/root/fstests"})
+        away.panic()
+        self.assertEqual(self.ffci("list", "job.yaml").stdout, "s/generic/001\n")
+        self.nothing_left(here)
+
+    def test_a_run_that_another_one_keeps_from_beginning_leaves_nothing(self):
+        busy, machine = self.machines(2)
+        self.tree_on(busy).add("generic/001", HANG)
+        self.tree_on(machine).add("generic/001")
+        self.job_over({busy: "/root/fstests"})
+        other = self.start("run", "job.yaml")
+        wait_for(lambda: self.is_running("generic/001"), "it runs")
+        self.job_over({machine: "/root/fstests"})
+        self.assert_exit(75)
+        self.nothing_left(machine)
+        other.send_signal(signal.SIGINT)
+        other.communicate(timeout=60)
+
+    def test_a_machine_without_its_path_can_not_be_asked(self):
+        machine = self.machine()
+        self.job_over({machine: "/root/fstests"})
+        self.assertIn("/root/fstests does not exist", self.assert_exit(69).stderr)
+        self.assertFalse((self.folder / "results").exists())
+
+    def test_a_machine_without_fstests_is_an_error_before_the_run(self):
+        machine = self.machine()
+        machine.path("/root/fstests").mkdir()
+        self.job_over({machine: "/root/fstests"})
+        self.assertIn("has no 'check'", self.assert_exit(78).stderr)
+        self.assertFalse((self.folder / "results").exists())
+        self.nothing_left(machine)
+
+    def test_a_test_that_is_not_on_the_machine_is_an_error_before_the_run(self):
+        machine = self.machine()
+        self.tree_on(machine).add("generic/001")
+        self.job_over({machine: "/root/fstests"}, {"tests": "generic/007"})
+        self.assertIn("the last of 'generic' is 'generic/001'", self.assert_exit(78).stderr)
+        self.nothing_left(machine)
+
     def test_without_a_machine_there_is_nobody_to_ask(self):
         machine = self.machine()
         self.job_over({machine: "/root/fstests"}, ssh={"connect-timeout": "2s", "boot-timeout": "1s"})
@@ -604,7 +695,6 @@ class Machines(FstestsTest, SshTest):
         done = self.ffci("list", "job.yaml")
         self.assertEqual(done.returncode, 69, done.stderr)
         self.assertIn("no host came up to be asked for its tests", done.stderr)
-
 
 
 if __name__ == "__main__":
