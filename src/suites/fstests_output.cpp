@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/text.hpp"
 #include "suites/fstests_verdict.hpp"
@@ -55,18 +56,19 @@ class LineEnds {
   std::size_t beyond_head_ = 0;
 };
 
+constexpr std::string_view interrupted = "Interrupted!";
+
 bool is_summary(std::string_view line) {
   static constexpr std::string_view beginnings[] = {
-      "Ran: ", "Not run: ", "Failures: ", "Passed all ", "Interrupted!", "Xunit report: "};
+      "Ran: ", "Not run: ", "Failures: ", "Passed all ", interrupted, "Xunit report: "};
   if (std::ranges::any_of(beginnings, [&](std::string_view it) { return line.starts_with(it); }))
     return true;
   return line.starts_with("Failed ") && line.find(" of ") != std::string_view::npos &&
          trim(line).ends_with(" tests");
 }
 
-// NAME of "SECTION       -- NAME".
-std::optional<std::string_view> section_named_by(std::string_view line) {
-  constexpr std::string_view word = "SECTION";
+// VALUE of "WORD       -- VALUE".
+std::optional<std::string_view> header_value(std::string_view line, std::string_view word) {
   if (!line.starts_with(word)) return std::nullopt;
   line = trim(line.substr(word.size()));
   if (!line.starts_with("-- ")) return std::nullopt;
@@ -79,7 +81,7 @@ bool could_explain(std::string_view line) {
                                                  "PLATFORM ", "MKFS_OPTIONS ", "MOUNT_OPTIONS "};
   line = trim(line);
   if (line.find_first_not_of('=') == std::string_view::npos || is_summary(line)) return false;
-  if (line.ends_with("- unknown test, ignored")) return false;
+  if (line.ends_with("- unknown test, ignored") || tells_keyring(line)) return false;
   // Of _adjust_oom_score, wherever check may not change its own score.
   if (line.ends_with(": echo: write error: Permission denied")) return false;
   const bool header =
@@ -105,8 +107,9 @@ class LastWord {
 
 class FstestsParser final : public OutputParser {
  public:
-  explicit FstestsParser(std::span<const TestId> batch)
+  FstestsParser(std::span<const TestId> batch, std::string file_system)
       : configuration_(batch.empty() ? "" : batch.front().configuration),
+        file_system_(std::move(file_system)),
         tests_(batch.size(), Progress::waiting) {
     for (std::size_t i = 0; i < batch.size(); ++i)
       by_name_.emplace(batch[i].name, i);
@@ -132,6 +135,8 @@ class FstestsParser final : public OutputParser {
     std::size_t test = 0;
     Duration began{};
     FstestsVerdict verdict;
+    bool ran_told = false;  // "Ran: " was the last line; "Interrupted!" would be the next
+    bool interrupted = false;
   };
   // Whose line the present one is, by the name at its beginning.
   enum class Owner { unknown, nobody, running_test, ended_test, other_section };
@@ -141,6 +146,8 @@ class FstestsParser final : public OutputParser {
   void on_name(std::size_t test, Duration at, std::vector<TestFact>& facts);
   void on_line(Duration at, std::size_t behind, std::vector<TestFact>& facts);
   void on_section(std::string_view name, Duration at, std::vector<TestFact>& facts);
+  void on_summary(std::string_view line, std::vector<TestFact>& facts);
+  void on_file_system(std::string_view named, Duration at, std::vector<TestFact>& facts);
   void note_line(std::string_view line);
   [[nodiscard]] std::optional<std::size_t> find(std::string_view name) const;
   [[nodiscard]] bool in_section() const {
@@ -157,7 +164,7 @@ class FstestsParser final : public OutputParser {
   // ": the last line that could explain it", or nothing.
   [[nodiscard]] std::string last_word(Stream first) const;
 
-  std::string configuration_;
+  std::string configuration_, file_system_;
   std::map<std::string, std::size_t, std::less<>> by_name_;
   std::vector<Progress> tests_;
   std::optional<Running> running_;
@@ -187,7 +194,11 @@ void FstestsParser::on_end(const CommandEnd& end, Duration at, std::vector<TestF
     return SetupFailed{fmt::format("test set-up failed: {}{}", describe(*end.setup),
                                    last_word(Stream::standard_error))};
   };
-  if (running_ && running_->verdict.standing() >= FstestsVerdict::Standing::decided) {
+  const std::string no_end =
+      end.trouble.empty() ? "the command's end was not reported" : end.trouble;
+  const bool whole = end.command && !end.stopped && line_.head().empty();
+  if (running_ && (running_->verdict.standing() >= FstestsVerdict::Standing::decided ||
+                   (running_->ran_told && whole))) {
     end_with_verdict(0, facts);
   } else if (running_) {
     Outcome outcome;
@@ -196,7 +207,7 @@ void FstestsParser::on_end(const CommandEnd& end, Duration at, std::vector<TestF
     } else if (setup_failed) {
       outcome = failed_setup();
     } else if (!end.command) {
-      outcome = HostLost{end.trouble.empty() ? "the command's end was not reported" : end.trouble};
+      outcome = HostLost{no_end};
     } else {
       outcome = NotRun{fmt::format("./check ended ({}) while it ran{}", describe(*end.command),
                                    last_word(Stream::standard_output))};
@@ -206,7 +217,9 @@ void FstestsParser::on_end(const CommandEnd& end, Duration at, std::vector<TestF
   if (end.stopped) return;
   if (setup_failed) {
     end_waiting(failed_setup(), at, 0, facts);
-  } else if (end.command && !any_ran_) {
+  } else if (!end.command && !any_ran_) {
+    end_waiting(NotRun{no_end}, at, 0, facts);
+  } else if (!any_ran_) {
     std::string why = last_word(Stream::standard_output);
     if (why.empty() && !in_section())
       why = fmt::format(": section '{}' did not begin", configuration_);
@@ -281,7 +294,10 @@ void FstestsParser::on_line(Duration at, std::size_t behind, std::vector<TestFac
   using Standing = FstestsVerdict::Standing;
   const std::string text = line_.text();
   const std::string_view line = std::string_view(text).substr(name_length_);
-  const auto section = section_named_by(line);
+  const bool interruption = line.starts_with(interrupted);
+  if (running_ && std::exchange(running_->ran_told, false) && !interruption)
+    end_with_verdict(line_begin_, facts);
+  const auto section = header_value(line, "SECTION");
   if (owner_ == Owner::other_section) {
     // Names that fstests does not know are told before the first section.
     if (!section_ && tests_[named_] == Progress::waiting && tells_unknown_test(line)) {
@@ -294,19 +310,46 @@ void FstestsParser::on_line(Duration at, std::size_t behind, std::vector<TestFac
   if (owner_ == Owner::ended_test) return;
   if (owner_ == Owner::running_test) {
     running_->verdict.read_first_line(line, at);
+    // Behind a name that has no verdict.
+    running_->interrupted |= trim(line) == interrupted;
   } else if (section || is_summary(line)) {
-    if (running_ && running_->verdict.standing() != Standing::open)
-      end_with_verdict(line_begin_, facts);
+    on_summary(line, facts);
     if (section) on_section(*section, at, facts);
     return;
   } else if (running_ && in_section()) {
-    running_->verdict.read_line(line, at);
+    if (!running_->interrupted) running_->verdict.read_line(line, at);
+  } else if (const auto named = header_value(line, "FSTYP"); named && in_section() && !any_ran_) {
+    return on_file_system(*named, at, facts);
   }
   if (running_ && running_->verdict.standing() == Standing::closed) {
     end_with_verdict(behind, facts);
   } else {
     note_line(line);
   }
+}
+
+void FstestsParser::on_summary(std::string_view line, std::vector<TestFact>& facts) {
+  using Standing = FstestsVerdict::Standing;
+  if (!running_) return;
+  if (line.starts_with(interrupted)) {
+    running_->verdict.interrupt();
+    running_->interrupted = true;
+  }
+  if (running_->verdict.standing() == Standing::provisional && line.starts_with("Ran: ")) {
+    running_->ran_told = true;
+  } else if (running_->verdict.standing() != Standing::open) {
+    end_with_verdict(line_begin_, facts);
+  }
+}
+
+void FstestsParser::on_file_system(std::string_view named, Duration at,
+                                   std::vector<TestFact>& facts) {
+  named = named.substr(0, named.find_first_of(" \t"));
+  if (file_system_.empty() || named.empty() || named == file_system_) return;
+  end_waiting(SetupFailed{fmt::format("the configuration there tests {}, not {}",
+                                      printable_line(named, longest_last_line), file_system_)},
+              at, line_begin_, facts);
+  deaf_ = true;
 }
 
 void FstestsParser::on_section(std::string_view name, Duration at, std::vector<TestFact>& facts) {
@@ -385,8 +428,9 @@ std::string FstestsParser::last_word(Stream first) const {
 
 }  // namespace
 
-std::unique_ptr<OutputParser> make_fstests_parser(std::span<const TestId> batch) {
-  return std::make_unique<FstestsParser>(batch);
+std::unique_ptr<OutputParser> make_fstests_parser(std::span<const TestId> batch,
+                                                  std::string file_system) {
+  return std::make_unique<FstestsParser>(batch, std::move(file_system));
 }
 
 }  // namespace ffci

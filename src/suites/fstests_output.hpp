@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <span>
+#include <string>
 
 #include "suites/suite.hpp"
 
@@ -14,7 +15,9 @@ namespace ffci {
 
 // All tests of a batch have the same configuration, the section of fstests' configuration file
 // (empty: it has none), and names of their own. The output may call "generic/475" also
-// "generic/475-its-title".
-[[nodiscard]] std::unique_ptr<OutputParser> make_fstests_parser(std::span<const TestId> batch);
+// "generic/475-its-title". Of an output whose header names another file system than `file_system`
+// (empty: any will do) no test has a verdict.
+[[nodiscard]] std::unique_ptr<OutputParser> make_fstests_parser(std::span<const TestId> batch,
+                                                                std::string file_system);
 
 }  // namespace ffci

@@ -52,7 +52,7 @@ class FstestsSuite final : public Suite {
 
   [[nodiscard]] std::unique_ptr<OutputParser> make_parser(
       std::span<const TestId> batch) const override {
-    return make_fstests_parser(batch);
+    return make_fstests_parser(batch, spec_.file_system);
   }
 
   // "[section/]generic/001.out.bad", "[section/]generic/001-its-title.full"; a check.log is of the

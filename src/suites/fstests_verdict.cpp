@@ -117,6 +117,10 @@ bool tells_unknown_test(std::string_view rest) {
   return rest == "- unknown test, ignored" || rest == "- no such test?";
 }
 
+bool tells_keyring(std::string_view line) {
+  return trim(line).starts_with("Joined session keyring: ");
+}
+
 void FstestsVerdict::read_first_line(std::string_view rest, Duration at) {
   if (standing_ >= Standing::decided) return;
   standing_ = Standing::open;
@@ -155,6 +159,10 @@ void FstestsVerdict::read_line(std::string_view line, Duration at) {
   } else if (standing_ == Standing::open) {
     decide(End::without_reason, Standing::provisional, at);
   }
+}
+
+void FstestsVerdict::interrupt() {
+  if (standing_ == Standing::provisional) standing_ = Standing::open;
 }
 
 void FstestsVerdict::tell(TestEnded& ended) const {
@@ -196,7 +204,7 @@ void FstestsVerdict::decide(End end, Standing standing, Duration at) {
 
 // A reason may have several lines; with -T it begins on the second, behind "TEST -- ".
 void FstestsVerdict::add_reason(std::string_view line) {
-  if (reason_.size() >= most_reason_bytes) return;
+  if (reason_.size() >= most_reason_bytes || tells_keyring(line)) return;
   if (reason_.empty() && line.starts_with('\t')) {
     std::string_view behind_name = line;
     take_word(behind_name);

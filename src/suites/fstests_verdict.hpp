@@ -23,6 +23,8 @@ class FstestsVerdict {
   // What stands behind the name on its line.
   void read_first_line(std::string_view rest, Duration at);
   void read_line(std::string_view line, Duration at);
+  // check was interrupted: what was only provisional is no verdict.
+  void interrupt();
 
   [[nodiscard]] Standing standing() const { return standing_; }
   // When the line arrived that ended the test; only of a verdict.
@@ -60,5 +62,7 @@ class FstestsVerdict {
 
 // Whether `rest` is what check says behind a name that it does not know.
 [[nodiscard]] bool tells_unknown_test(std::string_view rest);
+// Whether keyctl says it, which check runs itself under: it explains nothing.
+[[nodiscard]] bool tells_keyring(std::string_view line);
 
 }  // namespace ffci

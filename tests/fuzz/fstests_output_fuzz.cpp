@@ -32,6 +32,7 @@ enum class Ending { by_itself, stopped, setup_failed, unreported, lost };
 struct Choice {
   Ending ending = Ending::by_itself;
   bool section = false;
+  bool file_system = false;
   bool noise_on_stderr = false;
   unsigned seed = 0;
   std::size_t longest_piece = 1;
@@ -40,6 +41,7 @@ struct Choice {
 Choice choice_of(std::uint8_t first, std::uint8_t second) {
   Choice choice;
   choice.ending = static_cast<Ending>(first % 5);
+  choice.file_system = (first & 0x20) != 0;
   choice.section = (first & 0x40) != 0;
   choice.noise_on_stderr = (first & 0x80) != 0;
   choice.seed = second;
@@ -76,7 +78,7 @@ Told feed(std::string_view output, const Choice& choice, std::size_t longest_pie
   for (const std::string_view name : names)
     batch.push_back({"fstests", choice.section ? "samp_ext4_1k" : "", std::string(name)});
 
-  const auto parser = make_fstests_parser(batch);
+  const auto parser = make_fstests_parser(batch, choice.file_system ? "ext4" : "");
   test::FactsWitness witness(batch.size());
   std::vector<TestFact> facts;
   Told told;

@@ -57,8 +57,10 @@ struct Ended {
 // One parser and everything it said, with the time and the text of each test.
 class Heard {
  public:
-  explicit Heard(std::vector<TestId> batch)
-      : batch_(std::move(batch)), parser_(make_fstests_parser(batch_)), witness_(batch_.size()) {
+  explicit Heard(std::vector<TestId> batch, const std::string& file_system = {})
+      : batch_(std::move(batch)),
+        parser_(make_fstests_parser(batch_, file_system)),
+        witness_(batch_.size()) {
     parser_->on_begin(now_, facts_);
   }
 
@@ -226,7 +228,7 @@ TEST_SUITE("fstests' recorded output") {
     for (const Sample& it : samples()) {
       INFO(it.name);
       const std::string told =
-          Heard(it.asked).err(it.err).out(it.out).end(ended_with(it.exit_code)).told();
+          Heard(it.asked, "ext4").err(it.err).out(it.out).end(ended_with(it.exit_code)).told();
       CHECK(told == it.verdicts);
     }
   }
@@ -235,7 +237,7 @@ TEST_SUITE("fstests' recorded output") {
     for (const Sample& it : samples()) {
       INFO(it.name);
       for (std::size_t cut = 0; cut <= it.out.size(); ++cut) {
-        const std::string told = Heard(it.asked)
+        const std::string told = Heard(it.asked, "ext4")
                                      .err(it.err)
                                      .out(std::string_view(it.out).substr(0, cut))
                                      .out(std::string_view(it.out).substr(cut))
@@ -249,7 +251,7 @@ TEST_SUITE("fstests' recorded output") {
     std::minstd_rand random(seed);
     for (const Sample& it : samples()) {
       for (const std::size_t most : {1U, 2U, 9U, 60U, 900U}) {
-        Heard heard(it.asked);
+        Heard heard(it.asked, "ext4");
         heard.err(it.err);
         for (std::size_t place = 0; place < it.out.size();) {
           const std::size_t length = 1 + random() % most;
@@ -269,7 +271,7 @@ TEST_SUITE("fstests' recorded output") {
         const auto output = std::string_view(it.out).substr(0, length);
         INFO("broken off after ", length);
         for (const int how : {0, 1, 2, 3}) {
-          Heard heard(it.asked);
+          Heard heard(it.asked, "ext4");
           heard.err(it.err).out(output);
           if (how == 0) heard.lose();
           if (how == 1) heard.end(stopped());
@@ -290,7 +292,7 @@ TEST_SUITE("fstests' recorded output") {
   TEST_CASE("the offsets give each test its own text") {
     for (const Sample& it : samples()) {
       INFO(it.name);
-      Heard heard(it.asked);
+      Heard heard(it.asked, "ext4");
       heard.out(it.out).end(ended_with(it.exit_code));
       for (const auto& [name, ended] : heard.ended()) {
         if (ended.text.empty()) continue;
@@ -318,7 +320,7 @@ TEST_SUITE("fstests' recorded output") {
     const Sample all = sample("sect_all");
     for (const std::string section : {"samp_ext4_4k", "samp_ext4_1k", "samp_xfs"}) {
       const std::vector<TestId> batch = batch_of({"selftest/001", "selftest/004"}, section);
-      Heard heard(batch);
+      Heard heard(batch, section == "samp_xfs" ? "xfs" : "ext4");
       heard.out(all.out).end(ended_with(0));
       CHECK(heard.told() == "selftest/001 passed\nselftest/004 skipped: Always skip me\n");
       CHECK((heard.ended().at("selftest/001").text == "selftest/001        0s\n") ==
@@ -343,7 +345,7 @@ TEST_SUITE("fstests' recorded output") {
                             Duration(std::stol(std::string(words[2])))});
         names.push_back(expected.back().name);
       }
-      Heard heard(batch_of(names));
+      Heard heard(batch_of(names), run.substr(run.find('-') + 1));
       Duration last{};
       std::map<std::string, Duration> name_printed, verdict_printed;
       for (const std::string& line : lines_of(content_of(recorded / (run + ".jsonl")))) {
@@ -553,7 +555,10 @@ TEST_SUITE("fstests' output") {
     CHECK(why(header + "Passed all 0 tests\n", "", 0) ==
           "generic/001 not_run: ./check ran none of its tests (exit status 0)\n");
     CHECK(Heard(batch_of({"generic/001"})).out(header).end(stopped()).told() == "");
-    CHECK(Heard(batch_of({"generic/001"})).out(header).end(CommandEnd{}).told() == "");
+    CHECK(Heard(batch_of({"generic/001"})).out(header).end(CommandEnd{}).told() ==
+          "generic/001 not_run: the command's end was not reported\n");
+    CHECK(why("check: no\nJoined session keyring: 123\n", "Joined session keyring: 12\n", 1) ==
+          "generic/001 not_run: ./check ran none of its tests (exit status 1): check: no\n");
     CHECK(Heard(batch_of({"generic/001", "generic/009"}))
               .out("generic/009 - unknown test, ignored\n" + header + "check: no\n")
               .end(ended_with(1))
@@ -565,6 +570,70 @@ TEST_SUITE("fstests' output") {
               .out("generic/009         1s\n")
               .end(ended_with(1))
               .told() == "generic/009 passed\n");
+  }
+
+  TEST_CASE("a command that could not be started is told of every test of the batch") {
+    CommandEnd end;
+    end.trouble = "only 200M is left in /var/tmp";
+    const std::vector<TestId> batch = batch_of({"generic/001", "generic/002"});
+    CHECK(Heard(batch).end(end).told() ==
+          "generic/001 not_run: only 200M is left in /var/tmp\n"
+          "generic/002 not_run: only 200M is left in /var/tmp\n");
+    CHECK(Heard(batch).out("generic/001  ").end(end).told() ==
+          "generic/001 host_lost: only 200M is left in /var/tmp\n");
+  }
+
+  TEST_CASE("a header that names another file system fails the whole batch") {
+    const auto told = [](const std::string& header, const std::string& file_system) {
+      return Heard(batch_of({"generic/001", "generic/002"}), file_system)
+          .out("generic/002 - unknown test, ignored\n" + header + "\ngeneric/001         1s\n")
+          .end(ended_with(0))
+          .told();
+    };
+    const std::string unknown = "generic/002 not_run: fstests there does not know this test\n";
+    CHECK(told("FSTYP         -- ext4\n", "btrfs") ==
+          unknown + "generic/001 setup_failed: the configuration there tests ext4, not btrfs\n");
+    CHECK(told("FSTYP         -- xfs (debug)\n", "ext4") ==
+          unknown + "generic/001 setup_failed: the configuration there tests xfs, not ext4\n");
+    const std::string passed = unknown + "generic/001 passed\n";
+    CHECK(told("FSTYP         -- xfs (non-debug)\n", "xfs") == passed);
+    CHECK(told("FSTYP         -- overlay\n", "overlay") == passed);
+    CHECK(told("FSTYP         -- ext4\n", "") == passed);
+    CHECK(told(" FSTYP         -- ext4\nFSTYP         --\n", "btrfs") == passed);
+    CHECK(Heard(batch_of({"generic/001"}), "xfs")
+              .out("generic/001    \nFSTYP         -- ext4\n- output mismatch (see x)\n")
+              .end(ended_with(1))
+              .told() == "generic/001 failed: output mismatch\n");
+    CHECK(Heard(batch_of({"generic/001"}, "b"), "xfs")
+              .out("SECTION       -- a\nFSTYP         -- ext4\nSECTION       -- b\n"
+                   "FSTYP         -- xfs (debug)\ngeneric/001         1s\n")
+              .end(ended_with(0))
+              .told() == "generic/001 passed\n");
+  }
+
+  TEST_CASE("what was provisional is no verdict when check was interrupted or stopped") {
+    for (const std::string rest : {"       \n", "       \nit took 5s\n", "       it took 5s\n"}) {
+      for (const std::string summary :
+           {"Interrupted!\n", "Interrupted!\nPassed all 1 tests\nXunit report: x\n\n",
+            "Ran: generic/001\nInterrupted!\nPassed all 1 tests\n\nSECTION       -- c\n"}) {
+        INFO(rest, summary);
+        const std::string output = "generic/001 " + rest + summary;
+        CHECK(says({"generic/001"}, output, 0)
+                  .starts_with("generic/001 not_run: ./check ended (exit status 0) while it ran"));
+        CHECK(Heard(batch_of({"generic/001"})).out(output).end(stopped()).told() ==
+              "generic/001 not_run: stopped\n");
+      }
+      for (const std::string summary : {"", "Ran: generic/001\n", "Ran: generic/001\nInterr"}) {
+        CHECK(Heard(batch_of({"generic/001"}))
+                  .out("generic/001 " + rest + summary)
+                  .end(stopped())
+                  .told() == "generic/001 not_run: stopped\n");
+      }
+    }
+    CHECK(says({"generic/001"}, "generic/001        Interrupted!\nPassed all 1 tests\n\nRan: x\n",
+               0) == "generic/001 not_run: ./check ended (exit status 0) while it ran\n");
+    CHECK(says({"generic/001"}, "generic/001         5s\nRan: generic/001\nInterrupted!\n") ==
+          "generic/001 passed\n");
   }
 
   TEST_CASE("a failed set-up is told of every test of the batch") {
