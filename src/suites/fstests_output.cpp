@@ -128,6 +128,9 @@ class FstestsParser final : public OutputParser {
 
   void on_end(const CommandEnd& end, Duration at, std::vector<TestFact>& facts) override;
   void on_lost(std::vector<TestFact>& facts) override;
+  [[nodiscard]] std::size_t undecided() const override {
+    return owner_ == Owner::unknown && !deaf_ ? line_.head().size() : 0;
+  }
 
  private:
   enum class Progress { waiting, running, ended };
