@@ -44,9 +44,11 @@ class EarlyHost final : public Host, private HostObserver {
       : loop_(loop), host_(std::move(host)) {}
 
   void start_early() {
+    if (state_ != State::unstarted) return;
     state_ = State::starting;
     host_->start(*this);
   }
+  [[nodiscard]] bool is_unstarted() const { return state_ == State::unstarted; }
   [[nodiscard]] bool is_up() const { return state_ == State::up; }
   [[nodiscard]] bool is_lost() const { return state_ == State::lost; }
   [[nodiscard]] const std::string& why_lost() const { return why_; }
@@ -109,23 +111,21 @@ class EarlyHost final : public Host, private HostObserver {
 };
 
 EarlyHosts::EarlyHosts(boost::asio::io_context& loop) : loop_(loop) {}
-EarlyHosts::~EarlyHosts() = default;
-
-Result<void> EarlyHosts::start(const JobSpec& spec) {
+Result<void> EarlyHosts::make(const JobSpec& spec) {
   if (!hosts_.empty()) return {};
   auto made = make_hosts(loop_, spec);
   if (!made) return tl::unexpected(made.error());
   made_ = std::move(*made);
   for (std::unique_ptr<Host>& host : made_.hosts)
     hosts_.push_back(std::make_unique<EarlyHost>(loop_, std::move(host)));
-  for (const auto& host : hosts_)
-    host->start_early();
   return {};
 }
 
 Result<std::string> EarlyHosts::ask(const JobSpec& spec, const Command& command,
                                     std::size_t limit) {
-  if (const auto started = start(spec); !started) return tl::unexpected(started.error());
+  if (const auto made = make(spec); !made) return tl::unexpected(made.error());
+  for (const auto& host : hosts_)
+    host->start_early();
   for (;;) {
     const auto host = first_up();
     if (!host) return tl::unexpected(host.error());
@@ -175,17 +175,17 @@ Result<std::size_t> EarlyHosts::first_up() {
   return fail(ErrorKind::unavailable, text);
 }
 
-Result<JobHosts> EarlyHosts::take(const JobSpec& spec) {
-  if (hosts_.empty()) return make_hosts(loop_, spec);
+JobHosts EarlyHosts::take() {
   made_.hosts.assign(std::make_move_iterator(hosts_.begin()),
                      std::make_move_iterator(hosts_.end()));
   hosts_.clear();
   return std::move(made_);
 }
 
-void EarlyHosts::stop() {
+EarlyHosts::~EarlyHosts() {
+  if (hosts_.empty()) return;
   for (const auto& host : hosts_) {
-    if (!host->is_lost()) host->stop(Urgency::in_order);
+    if (!host->is_unstarted() && !host->is_lost()) host->stop(Urgency::in_order);
   }
   loop_.restart();
   loop_.run();

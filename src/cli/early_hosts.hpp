@@ -17,6 +17,7 @@ class EarlyHost;
 class EarlyHosts {
  public:
   explicit EarlyHosts(boost::asio::io_context& loop);
+  // Those that no run took are stopped: runs the loop until nothing of them is left.
   ~EarlyHosts();
 
   // What the command says on stdout, at most `limit` bytes of it, on the first host that is up.
@@ -25,13 +26,12 @@ class EarlyHosts {
   [[nodiscard]] Result<std::string> ask(const JobSpec& spec, const Command& command,
                                         std::size_t limit);
 
-  // For the run. Errors: those of make_hosts, when nobody was asked.
-  [[nodiscard]] Result<JobHosts> take(const JobSpec& spec);
-  // In the place of a run: runs the loop until nothing of them is left.
-  void stop();
+  // Errors: those of make_hosts, unless one was asked before.
+  [[nodiscard]] Result<void> make(const JobSpec& spec);
+  // For the run.
+  [[nodiscard]] JobHosts take();
 
  private:
-  [[nodiscard]] Result<void> start(const JobSpec& spec);
   [[nodiscard]] Result<std::size_t> first_up();
   [[nodiscard]] Result<std::string> ask_host(std::size_t host, const Command& command,
                                              std::size_t limit);

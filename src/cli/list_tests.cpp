@@ -28,7 +28,6 @@ Result<ExitCode> list_command(const JobChoices& choices) {
   boost::asio::io_context loop(1);
   EarlyHosts hosts(loop);
   const auto job = load_job(choices, hosts);
-  hosts.stop();
   if (!job) return tl::unexpected(job.error());
   return list_tests(*job, choices);
 }

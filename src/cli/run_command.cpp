@@ -56,7 +56,6 @@ Result<ExitCode> run_command(const JobChoices& choices) {
   boost::asio::io_context loop(1);
   EarlyHosts early(loop);
   auto job = load_job(choices, early);
-  if (!job || choices.list || job->plan.tests.empty()) early.stop();
   if (!job) return tl::unexpected(job.error());
   if (choices.list) return list_tests(*job, choices);
   if (job->plan.tests.empty()) {
@@ -64,15 +63,10 @@ Result<ExitCode> run_command(const JobChoices& choices) {
     return ExitCode::nothing_run;
   }
 
+  if (const auto made = early.make(job->spec); !made) return tl::unexpected(made.error());
   const SystemClock clock;
   auto results = ResultsTree::open(job->spec.reports.directory);
-  if (!results) {
-    early.stop();
-    return tl::unexpected(results.error());
-  }
-  auto hosts = early.take(job->spec);
-  if (!hosts) return tl::unexpected(hosts.error());
-  job->plan.hosts = hosts->plans;
+  if (!results) return tl::unexpected(results.error());
   Fd events_file;  // not before the directory is ours: another run may be writing to it
   if (choices.events) {
     auto opened = open_events(*choices.events);
@@ -100,7 +94,9 @@ Result<ExitCode> run_command(const JobChoices& choices) {
   std::vector<EventSink*> sinks{&fold, &console};
   if (events_file) sinks.push_back(&events);
 
-  RunLoop run(loop, clock, job->plan, std::move(job->suites), std::move(hosts->hosts), **journal,
+  JobHosts hosts = early.take();
+  job->plan.hosts = hosts.plans;
+  RunLoop run(loop, clock, job->plan, std::move(job->suites), std::move(hosts.hosts), **journal,
               sinks,
               {*folder, job->spec.run.output_limit, job->spec.run.files_limit,
                job->spec.run.kernel_log.allowed, job->spec.run.heartbeat,
