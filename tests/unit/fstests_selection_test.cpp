@@ -5,13 +5,7 @@
 #include <fmt/ranges.h>
 
 #include "fstests_tree_folder.hpp"
-
-template <>
-struct doctest::StringMaker<std::vector<std::string>> {
-  static String convert(const std::vector<std::string>& lines) {
-    return fmt::format("\n{}\n", fmt::join(lines, "\n")).c_str();
-  }
-};
+#include "shown_lines.hpp"
 
 namespace ffci {
 namespace {

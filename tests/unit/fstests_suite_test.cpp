@@ -12,14 +12,8 @@
 
 #include "base/text.hpp"
 #include "fstests_tree_folder.hpp"
+#include "shown_lines.hpp"
 #include "suites/fstests_command.hpp"
-
-template <>
-struct doctest::StringMaker<std::vector<std::string>> {
-  static String convert(const std::vector<std::string>& lines) {
-    return fmt::format("\n{}\n", fmt::join(lines, "\n")).c_str();
-  }
-};
 
 namespace ffci {
 namespace {

@@ -6,15 +6,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include "shown_lines.hpp"
 #include "suites/commands_suite.hpp"
 #include "suites/selection.hpp"
-
-template <>
-struct doctest::StringMaker<std::vector<std::string>> {
-  static String convert(const std::vector<std::string>& lines) {
-    return fmt::format("\n{}\n", fmt::join(lines, "\n")).c_str();
-  }
-};
 
 namespace ffci {
 namespace {
