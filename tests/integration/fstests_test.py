@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import tempfile
 import unittest
 
 from fstests_tree import (CORE, DMESG, EXIT_3, HANG, HANG_ONCE, INCONSISTENT, KILL_CHECK, KILL_CHECK_ONCE, LEAVE, MISMATCH, NOT_RUN, PASS,
@@ -23,10 +24,14 @@ def why_no_devices():
     missing = [tool for tool in ("losetup", "mkfs.ext4", "wipefs", "unshare") if not shutil.which(tool)]
     if missing:
         return f"test devices need {', '.join(missing)}"
-    if subprocess.run(["unshare", "--mount", "--pid", "--fork", "true"], capture_output=True).returncode:
+    if subprocess.run(["unshare", "--mount", "--pid", "--fork", "--mount-proc", "true"], capture_output=True).returncode:
         return "there are no private mount and pid namespaces here"
-    if subprocess.run(["losetup", "--find"], capture_output=True).returncode:
-        return "there are no loop devices here"
+    with tempfile.NamedTemporaryFile() as file:
+        file.truncate(1 << 20)
+        made = subprocess.run(["losetup", "--find", "--show", file.name], capture_output=True, text=True)
+        if made.returncode:
+            return "there are no loop devices here"
+        subprocess.run(["losetup", "--detach", made.stdout.strip()], check=True)
     room = os.statvfs("/dev/shm")
     return None if room.f_bavail * room.f_frsize > 1 << 30 else "there is no room in /dev/shm"
 
