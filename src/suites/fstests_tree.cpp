@@ -192,6 +192,7 @@ say begin
 [ -d "$tree" ] || no_tree "is no directory"
 cd "$tree" 2>/dev/null || no_tree "can't be entered"
 top=$PWD
+case $tree in /*) ;; *) tree=$top ;; esac
 [ -f check ] || no_tree "has no 'check'"
 [ -d tests ] || no_tree "has no folder 'tests'"
 [ -r tests ] && [ -x tests ] || give_up trouble "cannot read directory '$tree/tests'"
