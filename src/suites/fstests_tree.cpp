@@ -332,7 +332,8 @@ Result<FstestsTree> read_fstests_listing(std::string_view text) {
     } else if (!begun) {
       break;
     } else if (kind == "trouble") {
-      return fail(ErrorKind::no_input, printable_line(value));
+      const std::string what = printable_line(value);
+      return fail(ErrorKind::no_input, what.empty() ? "its tests can't be listed" : what);
     } else if (kind == "configuration") {
       read.configuration = printable_line(value);
     } else if (kind == "unreadable" && read.configuration) {
