@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <libssh2.h>
-#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -21,6 +20,7 @@
 #include "hosts/deadline.hpp"
 #include "hosts/ssh_agent.hpp"
 #include "hosts/ssh_connection.hpp"
+#include "hosts/ssh_memory.hpp"
 
 namespace ffci {
 namespace {
@@ -161,19 +161,13 @@ struct SshSession::State : std::enable_shared_from_this<State> {
   }
 
   static void* allocate(size_t size, void** abstract) {
-    return reallocate(nullptr, size, abstract);
+    return static_cast<State*>(*abstract)->memory.allocate(size);
   }
   static void release(void* memory, void** abstract) {
-    static_cast<State*>(*abstract)->memory -= ::malloc_usable_size(memory);
-    std::free(memory);
+    static_cast<State*>(*abstract)->memory.release(memory);
   }
   static void* reallocate(void* memory, size_t size, void** abstract) {
-    State& state = *static_cast<State*>(*abstract);
-    const size_t before = ::malloc_usable_size(memory);
-    if (size > most_memory || state.memory - before + size > most_memory) return nullptr;
-    void* made = std::realloc(memory, size);
-    if (made != nullptr) state.memory += ::malloc_usable_size(made) - before;
-    return made;
+    return static_cast<State*>(*abstract)->memory.reallocate(memory, size);
   }
 
   // The server may have several keys; the one it shows must be of a type that known_hosts has.
@@ -433,8 +427,7 @@ struct SshSession::State : std::enable_shared_from_this<State> {
       return -1;
     }
     *size = result->size();
-    void* abstract = this;
-    *signature = static_cast<unsigned char*>(allocate(result->size(), &abstract));
+    *signature = static_cast<unsigned char*>(memory.allocate(result->size()));
     if (*signature == nullptr) return -1;
     std::memcpy(*signature, result->data(), result->size());
     return 0;
@@ -779,6 +772,7 @@ struct SshSession::State : std::enable_shared_from_this<State> {
   std::unique_ptr<SshConnection> connection;
   Descriptor socket;
   Deadline deadline;  // of connecting, and then of opening a channel
+  SshMemory memory{most_memory};
   Session session{nullptr, free_session};
   std::unique_ptr<LIBSSH2_KNOWNHOSTS, void (*)(LIBSSH2_KNOWNHOSTS*)> known{
       nullptr, ::libssh2_knownhost_free};
@@ -800,7 +794,6 @@ struct SshSession::State : std::enable_shared_from_this<State> {
   SshChannelId opening = 0;
   std::optional<Call> stuck;
   size_t received = 0, received_this_turn = 0;  // bytes
-  size_t memory = 0;                            // bytes that libssh2 holds
   bool socket_is_empty = false;                 // as far as this turn knows
   bool serving = false, serve_again = false, serve_posted = false;
   bool waiting_to_read = false, waiting_to_write = false;
