@@ -123,6 +123,7 @@ class ProxyCommand final : public SshConnection {
   }
 
   [[nodiscard]] std::string complaint() const override {
+    errors_->take();
     const std::string_view text = trim(errors_->text);
     return printable_line(text.substr(text.rfind('\n') + 1), 200);
   }
@@ -135,10 +136,22 @@ class ProxyCommand final : public SshConnection {
           asio::buffer(buffer),
           [self = shared_from_this()](const boost::system::error_code& error, size_t size) {
             if (error) return;
-            self->text.append(self->buffer.data(), size);
-            if (self->text.size() > 4096) self->text.erase(0, self->text.size() - 2048);
+            self->append({self->buffer.data(), size});
             self->read();
           });
+    }
+    // What the loop has not come to read yet: the end of the connection may be known before it.
+    void take() {
+      std::array<char, 4096> piece;
+      for (int pieces = 0; pieces < 64; ++pieces) {
+        const ssize_t size = ::read(pipe.native_handle(), piece.data(), piece.size());
+        if (size <= 0) return;
+        append({piece.data(), static_cast<size_t>(size)});
+      }
+    }
+    void append(std::string_view piece) {
+      text += piece;
+      if (text.size() > 4096) text.erase(0, text.size() - 2048);
     }
     asio::posix::stream_descriptor pipe;
     std::array<char, 1024> buffer{};
@@ -157,6 +170,7 @@ class ProxyCommand final : public SshConnection {
     const Fd theirs(ends[1]);
     if (::pipe2(error_ends, O_CLOEXEC) != 0) return failed("make a pipe");
     errors_->pipe.assign(error_ends[0]);
+    errors_->pipe.non_blocking(true);
     const Fd their_errors(error_ends[1]);
     ::fcntl(ours.get(), F_SETFL, O_NONBLOCK);
 
