@@ -91,7 +91,7 @@ void Engine::on(const input::BeginTest& begin) {
   remind(batch.stop_at);
   place.attempt = ++tests_[place.test].attempts;
   record(AttemptStarted{test.id, place.attempt, plan_.hosts[batch.host].name, batch.slot,
-                        begin.files});
+                        begin.files, begin.batch});
 }
 
 void Engine::on(const input::EndTest& end) {

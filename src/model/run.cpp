@@ -63,13 +63,19 @@ Duration TestResult::duration() const {
 }
 
 void Run::apply(const RunEvent& event) {
+  const Duration before = duration_;
   duration_ = std::max(duration_, event.time);
+  last_sequence_ = std::max(last_sequence_, event.sequence);
   struct Fold {
     Run& run;
-    Duration now;
+    Duration now, before;
 
     void operator()(const RunStarted& fact) { run.header_ = fact; }
-    void operator()(const TestSelected& fact) { run.test(fact.test).expected = fact.expected; }
+    void operator()(const TestSelected& fact) {
+      TestResult& test = run.test(fact.test);
+      test.expected = fact.expected;
+      test.place = fact.place;
+    }
     void operator()(const HostReady& fact) {
       HostRecord& host = run.host(fact.host);
       if (host.state == "lost") ++host.restarts;
@@ -127,8 +133,18 @@ void Run::apply(const RunEvent& event) {
     }
     void operator()(const RunStopping& fact) { run.stops_.push_back(fact.why); }
     void operator()(const RunFinished& fact) { run.finish_ = fact; }
+    void operator()(const RunResumed&) {
+      run.paused_ += now - before;
+      run.finish_.reset();
+      run.stops_.clear();
+      for (TestResult& test : run.tests_) {
+        if (test.verdict() != Verdict::not_run) continue;
+        test.finished = false;
+        test.not_run.reset();
+      }
+    }
   };
-  std::visit(Fold{*this, event.time}, event.fact);
+  std::visit(Fold{*this, event.time, before}, event.fact);
 }
 
 const TestResult* Run::find(const TestId& id) const {

@@ -16,8 +16,9 @@ namespace ffci {
 struct TestResult {
   TestId id;
   std::optional<Duration> expected;
-  std::vector<Attempt> attempts;       // in order of their numbers
-  bool finished = false;               // no further attempt will be made
+  std::size_t place = 0;          // in the plan that the run is a shard of, from 1; 0: it is none
+  std::vector<Attempt> attempts;  // in order of their numbers
+  bool finished = false;          // no further attempt will be made
   std::optional<std::string> not_run;  // why there was no attempt
 
   [[nodiscard]] Verdict verdict() const;
@@ -58,6 +59,9 @@ class Run {
   [[nodiscard]] const std::optional<RunFinished>& finish() const { return finish_; }
   // Time of the last event.
   [[nodiscard]] Duration duration() const { return duration_; }
+  // How much of it no ff-ci was there, before the run was resumed.
+  [[nodiscard]] Duration paused() const { return paused_; }
+  [[nodiscard]] std::uint64_t last_sequence() const { return last_sequence_; }
   [[nodiscard]] VerdictCounts counts() const;
 
  private:
@@ -72,7 +76,8 @@ class Run {
   std::vector<std::string> problems_;
   std::vector<std::string> stops_;
   std::optional<RunFinished> finish_;
-  Duration duration_{};
+  Duration duration_{}, paused_{};
+  std::uint64_t last_sequence_ = 0;
 };
 
 // What a run says as a whole, without a baseline.

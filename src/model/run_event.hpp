@@ -15,6 +15,14 @@
 
 namespace ffci {
 
+// A run of only some tests of a plan; the others run in other runs, on other machines.
+struct Shard {
+  int index = 1, count = 1;  // from 1
+  std::string plan;          // the digest of the plan (see digest_of); the same in all shards of it
+
+  bool operator==(const Shard&) const = default;
+};
+
 struct RunStarted {
   std::string run_id;
   std::string job;
@@ -23,11 +31,20 @@ struct RunStarted {
   std::uint64_t seed = 0;    // of the random order
   std::string results_path;  // the run's folder, as a path a reader of the log can use
   std::string durations;     // where the expected durations came from; empty: there were none
+  std::optional<Shard> shard = {};       // none: the whole plan
+  std::vector<std::string> merged = {};  // the ids of the runs that this one was joined from
+};
+// Another ff-ci goes on with a run that was not over, at this time of its. Tests without a result
+// are no longer finished.
+struct RunResumed {
+  WallTime at{};
+  std::string tool_version;
 };
 // One for each selected test, in the order they were listed, before anything runs.
 struct TestSelected {
   TestId test;
   std::optional<Duration> expected;
+  std::size_t place = 0;  // in the plan that this run is a shard of, from 1; 0: it is none
 };
 struct HostReady {
   std::string host, kind;
@@ -66,6 +83,7 @@ struct AttemptStarted {
   std::string host;
   int slot = 0;
   std::string files;
+  std::uint64_t batch = 0;  // which command ran it; 0: not known
 };
 // `result.outcome` is set. An attempt whose suite could not be set up finishes without having
 // started.
@@ -107,7 +125,7 @@ struct RunEvent {
   Duration time{};             // since the run began
   std::variant<RunStarted, TestSelected, HostReady, HostLostFact, HostRetired, SuiteSetUp,
                SuiteTornDown, AttemptStarted, AttemptFinished, TestFinished, RunStopping,
-               RunFinished, SlotRetired, FilesKept>
+               RunFinished, SlotRetired, FilesKept, RunResumed>
       fact;
 };
 

@@ -57,6 +57,10 @@ void ConsoleReport::on(const RunStarted& fact) {
   line(fmt::format("ff-ci {}: job {}, run {}", fact.tool_version, shown_line(fact.job),
                    shown_line(fact.run_id)));
   if (!fact.results_path.empty()) line(fmt::format("results: {}", shown_line(fact.results_path)));
+  if (fact.shard) {
+    line(fmt::format("shard {} of {} of the plan {}", fact.shard->index, fact.shard->count,
+                     shown_line(fact.shard->plan)));
+  }
   durations_ = shown_line(fact.durations);
 }
 
@@ -186,6 +190,34 @@ void ConsoleReport::tell_retries() {
                          shown_name(id), reason,        place_of(attempt)};
     line(to_string(retry, options_.colour));
   }
+}
+
+void ConsoleReport::resume(const Run& run) {
+  on(run.header());
+  for (const TestResult& test : run.tests())
+    on(TestSelected{test.id, test.expected});
+  announce_tests();
+  std::size_t interrupted = 0;
+  for (const TestResult& test : run.tests()) {
+    for (const Attempt& attempt : test.attempts) {
+      unfinished_[test.id].attempts.push_back(without_output(attempt));
+      if (!attempt.outcome) ++interrupted;
+    }
+    if (!test.finished) continue;
+    unfinished_.erase(test.id);
+    ++done_;
+    if (is_bad(test.verdict())) ++bad_;
+    if (test.expected) {
+      expected_left_ -= *test.expected;
+    } else {
+      --unexpected_left_;
+    }
+  }
+  now_ = run.duration();
+  line(fmt::format("the run goes on: {} of {} finished before{}", done_, counted(selected_, "test"),
+                   interrupted == 0 ? ""
+                                    : fmt::format(", {} that ran when it broke off {} again",
+                                                  interrupted, interrupted == 1 ? "runs" : "run")));
 }
 
 void ConsoleReport::heartbeat(Duration now) {

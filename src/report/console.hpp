@@ -25,6 +25,9 @@ class ConsoleReport final : public EventSink {
   // Constant time per event, whatever the size of the run.
   void on_event(const RunEvent& event) override;
 
+  // In the place of the events so far, when the run goes on after a break.
+  void resume(const Run& run);
+
   // One line: done, running (the longest with how long), and how long the rest may take. `now`:
   // since the run began.
   void heartbeat(Duration now);
@@ -50,6 +53,7 @@ class ConsoleReport final : public EventSink {
   void on(const AttemptStarted& fact);
   void on(const AttemptFinished& fact);
   void on(const FilesKept&) {}
+  void on(const RunResumed&) {}
   void on(const TestFinished& fact);
   void on(const RunStopping& fact);
   void on(const RunFinished& fact);

@@ -191,14 +191,23 @@ constexpr std::pair<RunFinished::How, std::string_view> hows[] = {
 // table below.
 struct Writer {
   Json operator()(const RunStarted& f) const {
-    return {
+    Json json{
         {"event", "run_started"}, {"version", journal_version},      {"run_id", f.run_id},
         {"job", f.job},           {"ff_ci_version", f.tool_version}, {"at", rfc3339(f.at)},
         {"seed", f.seed},         {"results", f.results_path},       {"durations", f.durations}};
+    if (f.shard)
+      json["shard"] = {
+          {"index", f.shard->index}, {"count", f.shard->count}, {"plan", f.shard->plan}};
+    if (!f.merged.empty()) json["merged"] = f.merged;
+    return json;
+  }
+  Json operator()(const RunResumed& f) const {
+    return {{"event", "run_resumed"}, {"at", rfc3339(f.at)}, {"ff_ci_version", f.tool_version}};
   }
   Json operator()(const TestSelected& f) const {
     Json json{{"event", "test_selected"}, {"test", test_json(f.test)}};
     if (f.expected) json["expected_seconds"] = seconds(*f.expected);
+    if (f.place != 0) json["place"] = f.place;
     return json;
   }
   Json operator()(const HostReady& f) const {
@@ -233,12 +242,14 @@ struct Writer {
             {"failure", optional_json(f.failure)}};
   }
   Json operator()(const AttemptStarted& f) const {
-    return {{"event", "attempt_started"},
-            {"test", test_json(f.test)},
-            {"attempt", f.attempt},
-            {"host", f.host},
-            {"slot", f.slot},
-            {"files", f.files}};
+    Json json{{"event", "attempt_started"},
+              {"test", test_json(f.test)},
+              {"attempt", f.attempt},
+              {"host", f.host},
+              {"slot", f.slot},
+              {"files", f.files}};
+    if (f.batch != 0) json["batch"] = f.batch;
+    return json;
   }
   Json operator()(const AttemptFinished& f) const {
     return {{"event", "attempt_finished"},
@@ -271,20 +282,36 @@ struct Writer {
 
 using Fact = decltype(RunEvent::fact);
 
+WallTime time_from(const Json& json) {
+  const auto at = parse_rfc3339(json.at("at").get<std::string>());
+  if (!at) throw std::invalid_argument("'at' is not a time");
+  return *at;
+}
+
 Fact fact_from(const std::string& event, const Json& j) {
   if (event == "run_started") {
     if (const int version = j.at("version").get<int>(); version != journal_version) {
       throw std::invalid_argument(
           fmt::format("journal version {} is not known to this ff-ci", version));
     }
-    const auto at = parse_rfc3339(j.at("at").get<std::string>());
-    if (!at) throw std::invalid_argument("'at' is not a time");
-    return RunStarted{
-        j.at("run_id").get<std::string>(), text(j, "job"),     text(j, "ff_ci_version"), *at,
-        j.value("seed", std::uint64_t{0}), text(j, "results"), text(j, "durations")};
+    std::optional<Shard> shard;
+    if (const auto found = j.find("shard"); found != j.end()) {
+      shard = Shard{found->at("index").get<int>(), found->at("count").get<int>(),
+                    found->at("plan").get<std::string>()};
+    }
+    return RunStarted{j.at("run_id").get<std::string>(),
+                      text(j, "job"),
+                      text(j, "ff_ci_version"),
+                      time_from(j),
+                      j.value("seed", std::uint64_t{0}),
+                      text(j, "results"),
+                      text(j, "durations"),
+                      shard,
+                      j.value("merged", std::vector<std::string>())};
   }
+  if (event == "run_resumed") return RunResumed{time_from(j), text(j, "ff_ci_version")};
   if (event == "test_selected") {
-    TestSelected selected{test_from(j.at("test")), {}};
+    TestSelected selected{test_from(j.at("test")), {}, j.value("place", std::size_t{0})};
     if (j.contains("expected_seconds")) selected.expected = duration(j.at("expected_seconds"));
     return selected;
   }
@@ -309,8 +336,9 @@ Fact fact_from(const std::string& event, const Json& j) {
                          optional_text(j, "failure")};
   }
   if (event == "attempt_started") {
-    return AttemptStarted{test_from(j.at("test")), j.at("attempt").get<int>(), text(j, "host"),
-                          j.value("slot", 0), text(j, "files")};
+    return AttemptStarted{test_from(j.at("test")), j.at("attempt").get<int>(),
+                          text(j, "host"),         j.value("slot", 0),
+                          text(j, "files"),        j.value("batch", std::uint64_t{0})};
   }
   if (event == "attempt_finished")
     return AttemptFinished{test_from(j.at("test")), attempt_from(j.at("result"))};
