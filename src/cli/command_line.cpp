@@ -63,6 +63,9 @@ constexpr KeyOption key_options[] = {
     {"order", "run.order", "ORDER", "slowest-first, random or listed"},
     {"durations", "run.durations", "SOURCE", "the run that the expected durations come from"},
     {"seed", "run.seed", "N", "of the random order"},
+    {"shard", "run.shard", "I/N",
+     "run part I of N of the tests (default: as CI_NODE_INDEX and CI_NODE_TOTAL or Slurm's array "
+     "say), or off: all of them"},
     {"iterate,i", "run.iterate", "N", "run each test N times"},
     {"test-timeout", "run.test-timeout", "TIME",
      "limit of each test that has none of its own; 0: none"},
@@ -144,7 +147,7 @@ constexpr const char* positional_name = "positional";
 // spec.
 Arguments without_optional_values(Arguments arguments) {
   for (std::string& argument : arguments) {
-    if (argument == "--slowest-first") argument += "=latest";
+    if (argument == "--slowest-first" || argument == "--resume") argument += "=latest";
   }
   return arguments;
 }
@@ -284,12 +287,14 @@ Result<void> assign(T& to, Result<T> value) {
 }
 
 Result<void> choose_job(const po::variables_map& found, JobChoices& choices) {
+  choices.resume = given(found, "resume");
   choices.patterns = all_given(found, positional_name);
-  if (choices.patterns.empty()) {
+  if (!choices.patterns.empty()) {
+    choices.spec = choices.patterns.front();
+    choices.patterns.erase(choices.patterns.begin());
+  } else if (!choices.resume) {
     return fail(ErrorKind::usage, "no job spec was given; expected JOB [TEST…]");
   }
-  choices.spec = choices.patterns.front();
-  choices.patterns.erase(choices.patterns.begin());
   choices.excluded = all_given(found, "exclude-tests");
   if (found.count("list") > 0) choices.list = found["list"].as<bool>();
   choices.events = given(found, "events");
@@ -312,17 +317,24 @@ Result<Parsed<JobChoices>> parse_run(const Arguments& arguments) {
   po::options_description here("This run");
   here.add_options()                                                              //
       ("list,l", po::bool_switch(), "only list the tests, as `ff-ci list` does")  //
+      ("resume", text("RUN"),
+       "go on with a run that was killed or stopped: the latest, or with =RUN that one; JOB and "
+       "its "
+       "options may be left out, and can't be others")  //
       ("events", text("FILE"),
        "write the run's events to FILE as they happen, one JSON object a line (-: stdout; the log "
        "then goes to stderr)");
   Shape shape{
-      "Usage: ff-ci run [OPTION…] JOB [TEST…]\n\n"
+      "Usage: ff-ci run [OPTION…] JOB [TEST…]\n"
+      "       ff-ci run --resume[=RUN]\n\n"
       "Runs the tests of the job spec JOB (YAML; - reads stdin), or those that match a TEST: "
       "SUITE,\n"
       "SUITE/TEST, or TEST alone when the job has one suite; * ? [] match as in a shell.\n\n",
       {}};
   shape.options.add(here).add(selection_options()).add(spec_options()).add(console_options());
-  return parse_with<JobChoices>(arguments, std::move(shape), choose_job);
+  auto parsed = parse_with<JobChoices>(arguments, std::move(shape), choose_job);
+  if (parsed) parsed->choices.arguments = arguments;
+  return parsed;
 }
 
 Result<Parsed<JobChoices>> parse_list(const Arguments& arguments) {

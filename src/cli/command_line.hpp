@@ -23,13 +23,15 @@ struct ConsoleChoices {
 
 // `run` and `list`.
 struct JobChoices {
-  std::string spec;                   // path, or "-"
+  std::string spec;                   // path, or "-"; empty: that of the run to go on with
   std::vector<std::string> patterns;  // the tests to run; none: all
   std::vector<std::string> excluded;  // patterns of those not to run
   std::vector<SpecOverride> overrides;
-  bool groups_given = false;          // --groups is among them
-  bool list = false;                  // run --list
-  std::optional<std::string> events;  // path, or "-"
+  bool groups_given = false;           // --groups is among them
+  bool list = false;                   // run --list
+  std::optional<std::string> resume;   // the run to go on with; no spec need be given then
+  std::vector<std::string> arguments;  // as they were typed
+  std::optional<std::string> events;   // path, or "-"
   ConsoleChoices console;
 };
 

@@ -8,11 +8,16 @@
 #include <filesystem>
 #include <map>
 #include <random>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "cli/broken_off_run.hpp"
+#include "cli/ci_shard.hpp"
+#include "engine/shards.hpp"
 #include "store/expected_durations.hpp"
+#include "store/plan_digest.hpp"
 #include "suites/commands_suite.hpp"
 #include "suites/fstests_suite.hpp"
 #include "suites/fstests_tree.hpp"
@@ -162,23 +167,111 @@ void set_expected(std::vector<TestCase>& tests, const ExpectedDurations& duratio
   }
 }
 
+std::optional<std::string> environment(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
+
+// The tests of the job's suites, and those that they leave out.
+struct JobTests {
+  std::vector<TestCase> all, others;
+};
+
+// A job whose tests are yet to be selected from `tests`.
+Result<Job> load_suites(const SpecText& text, const std::vector<SpecOverride>& overrides,
+                        EarlyHosts& hosts, JobTests& tests) {
+  auto spec = parse_job_spec(text, overrides);
+  if (!spec) return tl::unexpected(spec.error());
+  Job job;
+  job.text = text;
+  job.spec = std::move(*spec);
+  if (const auto read = read_bpftrace_script(job.spec.run); !read)
+    return tl::unexpected(read.error());
+  auto suites = SuiteLoader(job.spec, hosts).load();
+  if (!suites) return tl::unexpected(suites.error());
+  job.suites = std::move(*suites);
+  for (const auto& suite : job.suites) {
+    const std::vector<TestCase> left_out = suite->other_tests();
+    tests.others.insert(tests.others.end(), left_out.begin(), left_out.end());
+    const std::vector<TestCase> of_suite = suite->tests();
+    tests.all.insert(tests.all.end(), of_suite.begin(), of_suite.end());
+    job.plan.suites.push_back(suite->plan());
+  }
+
+  const RunSpec& run = job.spec.run;
+  job.plan.order = run.order;
+  job.plan.test_timeout = run.test_timeout;
+  job.plan.batch_target = run.batch_target;
+  job.plan.retry_failures = run.retry_failures;
+  job.plan.max_host_restarts = run.max_host_restarts;
+  job.plan.stop_after_failures = run.stop_after_failures;
+  if (job.spec.ssh) job.plan.host_return = job.spec.ssh->boot_timeout;
+  return job;
+}
+
+Result<std::vector<TestCase>> selected_tests(const JobTests& tests, const JobChoices& choices) {
+  auto selected = named_tests(tests.all, tests.others, choices.patterns);
+  if (!selected || choices.excluded.empty()) return selected;
+  // What the job leaves out may be excluded once more.
+  std::vector<TestCase> any = tests.all;
+  any.insert(any.end(), tests.others.begin(), tests.others.end());
+  const auto excluded = select_tests(any, choices.excluded);
+  if (!excluded) return tl::unexpected(excluded.error());
+  std::unordered_set<TestId> out;
+  for (const TestCase& test : *excluded)
+    out.insert(test.id);
+  std::erase_if(*selected, [&](const TestCase& test) { return out.contains(test.id); });
+  return selected;
+}
+
+// Of a plan that several machines share, the tests of this one.
+Result<void> keep_shard(Job& job) {
+  std::optional<ShardSpec> chosen = job.spec.run.shard;
+  if (!chosen) {
+    const auto said = ci_shard(environment);
+    if (!said) return tl::unexpected(said.error());
+    if (*said) {
+      chosen = (*said)->shard;
+      fmt::print(stderr, "ff-ci: shard {}/{}, as {} say; --shard off runs all tests\n",
+                 chosen->index, chosen->count, (*said)->said_by);
+    }
+  }
+  if (!chosen || chosen->count == 1) return {};
+  const std::vector<int> shards = shards_of(job.plan, chosen->count);
+  std::vector<PlannedTest> planned;
+  std::vector<TestCase> kept;
+  for (size_t i = 0; i < job.plan.tests.size(); ++i) {
+    TestCase& test = job.plan.tests[i];
+    planned.push_back({test.id, test.expected, shards[i]});
+    if (shards[i] != chosen->index) continue;
+    kept.push_back(std::move(test));
+    kept.back().place = i + 1;
+  }
+  if (planned.empty()) return {};
+  job.plan.tests = std::move(kept);
+  job.shard = Shard{chosen->index, chosen->count, plan_digest(planned, chosen->count)};
+  return {};
+}
+
 }  // namespace
 
-Result<JobSpec> read_job_spec(const std::string& path, const std::vector<SpecOverride>& overrides) {
-  const bool standard_input = path == "-";
-  auto text = read_file(standard_input ? "/dev/stdin" : path, largest_spec);
+Result<SpecText> read_spec_text(const std::string& path) {
+  auto text = read_file(path == "-" ? "/dev/stdin" : path, largest_spec);
   if (!text) return tl::unexpected(text.error());
-  SpecSource source;
-  source.text = std::move(*text);
-  source.shown_name = standard_input ? "stdin" : path;
   std::error_code ignored;
-  source.working_directory = fs::current_path(ignored);
-  source.directory = standard_input ? source.working_directory
-                                    : fs::absolute(path, ignored).lexically_normal().parent_path();
-  source.environment = [](const std::string& name) -> std::optional<std::string> {
-    const char* value = std::getenv(name.c_str());
-    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
-  };
+  return SpecText{std::move(*text), path, fs::current_path(ignored)};
+}
+
+Result<JobSpec> parse_job_spec(const SpecText& text, const std::vector<SpecOverride>& overrides) {
+  const bool standard_input = text.path == "-";
+  SpecSource source;
+  source.text = text.text;
+  source.shown_name = standard_input ? "stdin" : text.path;
+  source.working_directory = text.working_directory;
+  source.directory = standard_input
+                         ? text.working_directory
+                         : (text.working_directory / text.path).lexically_normal().parent_path();
+  source.environment = environment;
   auto spec = load_job_spec(source, overrides);
   if (spec) return std::move(*spec);
   std::vector<std::string> lines;
@@ -191,54 +284,59 @@ Result<JobSpec> read_job_spec(const std::string& path, const std::vector<SpecOve
 }
 
 Result<Job> load_job(const JobChoices& choices, EarlyHosts& hosts) {
-  auto spec = read_job_spec(choices.spec, choices.overrides);
-  if (!spec) return tl::unexpected(spec.error());
-  Job job;
-  job.spec = std::move(*spec);
-  if (const auto read = read_bpftrace_script(job.spec.run); !read)
-    return tl::unexpected(read.error());
-
-  auto suites = SuiteLoader(job.spec, hosts).load();
-  if (!suites) return tl::unexpected(suites.error());
-  job.suites = std::move(*suites);
-
-  std::vector<TestCase> all, others;
-  for (const auto& suite : job.suites) {
-    const std::vector<TestCase> left_out = suite->other_tests();
-    others.insert(others.end(), left_out.begin(), left_out.end());
-    const std::vector<TestCase> tests = suite->tests();
-    all.insert(all.end(), tests.begin(), tests.end());
-    job.plan.suites.push_back(suite->plan());
-  }
-  auto selected = named_tests(all, others, choices.patterns);
+  const auto text = read_spec_text(choices.spec);
+  if (!text) return tl::unexpected(text.error());
+  JobTests tests;
+  auto job = load_suites(*text, choices.overrides, hosts, tests);
+  if (!job) return job;
+  auto selected = selected_tests(tests, choices);
   if (!selected) return tl::unexpected(selected.error());
-  if (!choices.excluded.empty()) {
-    // What the job leaves out may be excluded once more.
-    all.insert(all.end(), others.begin(), others.end());
-    const auto excluded = select_tests(all, choices.excluded);
-    if (!excluded) return tl::unexpected(excluded.error());
-    std::unordered_set<TestId> out;
-    for (const TestCase& test : *excluded)
-      out.insert(test.id);
-    std::erase_if(*selected, [&](const TestCase& test) { return out.contains(test.id); });
-  }
 
-  const RunSpec& run = job.spec.run;
-  job.plan.tests = repeated(*selected, run.iterate);
-  auto durations = expected_durations_from(job.spec.reports.directory, run.durations);
+  const RunSpec& run = job->spec.run;
+  job->plan.tests = repeated(*selected, run.iterate);
+  auto durations = expected_durations_from(job->spec.reports.directory, run.durations);
   if (!durations) return tl::unexpected(durations.error());
-  set_expected(job.plan.tests, *durations);
-  job.durations = durations->source;
+  set_expected(job->plan.tests, *durations);
+  job->durations = durations->source;
+  job->plan.seed = run.seed.value_or(std::random_device{}());
+  job->plan.deadline = run.deadline;
+  if (const auto split = keep_shard(*job); !split) return tl::unexpected(split.error());
+  return job;
+}
 
-  job.plan.order = run.order;
-  job.plan.seed = run.seed.value_or(std::random_device{}());
-  job.plan.test_timeout = run.test_timeout;
-  job.plan.deadline = run.deadline;
-  job.plan.batch_target = run.batch_target;
-  job.plan.retry_failures = run.retry_failures;
-  job.plan.max_host_restarts = run.max_host_restarts;
-  job.plan.stop_after_failures = run.stop_after_failures;
-  if (job.spec.ssh) job.plan.host_return = job.spec.ssh->boot_timeout;
+Result<Job> load_job_of(const BrokenOffRun& broken_off, EarlyHosts& hosts) {
+  JobTests tests;
+  auto job = load_suites(broken_off.spec, broken_off.overrides, hosts, tests);
+  if (!job) return job;
+  const Run& run = *broken_off.run;
+  std::unordered_map<TestId, TestCase> known;
+  for (const auto* some : {&tests.all, &tests.others}) {
+    for (const TestCase& test : *some)
+      known.try_emplace(test.id, test);
+  }
+  for (const TestResult& test : run.tests()) {
+    TestId id = test.id;
+    id.iteration = 1;
+    const auto found = known.find(id);
+    if (found == known.end()) {
+      return fail(ErrorKind::bad_spec,
+                  fmt::format("ff-ci: run {} can't go on: the job no longer has its test {}",
+                              run.header().run_id, to_string(id)));
+    }
+    TestCase& planned = job->plan.tests.emplace_back(found->second);
+    planned.id = test.id;
+    planned.expected = test.expected;
+    planned.place = test.place;
+  }
+  job->durations = run.header().durations;
+  job->shard = run.header().shard;
+  job->plan.seed = run.header().seed;
+  job->plan.earlier = broken_off.run;
+  if (job->spec.run.deadline) {
+    const Duration active = run.duration() - run.paused();
+    job->plan.deadline = broken_off.since + *job->spec.run.deadline - active;
+  }
+  job->spec.reports.directory = broken_off.results_directory;
   return job;
 }
 

@@ -2,6 +2,7 @@
 // here.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,19 +15,36 @@
 
 namespace ffci {
 
+// The text of a job spec, and what it is relative to.
+struct SpecText {
+  std::string text;
+  std::string path;                         // as it was given; "-": stdin
+  std::filesystem::path working_directory;  // absolute
+};
+
+struct BrokenOffRun;
+
 struct Job {
+  SpecText text;
   JobSpec spec;
   std::vector<std::unique_ptr<Suite>> suites;
   EnginePlan plan;        // hosts are not in it yet
   std::string durations;  // where the expected ones came from; empty: there are none
+  std::optional<Shard> shard;
 };
 
-// Reads the spec file ("-": stdin). Errors: every complaint, one a line; bad_spec, or usage when
-// only the command line is to blame.
-[[nodiscard]] Result<JobSpec> read_job_spec(const std::string& path,
-                                            const std::vector<SpecOverride>& overrides);
+// Error (no_input): it can't be read.
+[[nodiscard]] Result<SpecText> read_spec_text(const std::string& path);
+
+// Errors: every complaint, one a line; bad_spec, or usage when only the command line is to blame.
+[[nodiscard]] Result<JobSpec> parse_job_spec(const SpecText& text,
+                                             const std::vector<SpecOverride>& overrides);
 
 // `hosts` come up when one of them must be asked for what the job names.
 [[nodiscard]] Result<Job> load_job(const JobChoices& choices, EarlyHosts& hosts);
+
+// The job of a run that goes on: its tests are those of the run, wherever the job would find others
+// now. Error (bad_spec): the job has not all of them any more.
+[[nodiscard]] Result<Job> load_job_of(const BrokenOffRun& run, EarlyHosts& hosts);
 
 }  // namespace ffci

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "base/file.hpp"
+#include "cli/broken_off_run.hpp"
 #include "cli/commands.hpp"
 #include "cli/job.hpp"
 #include "cli/list_tests.hpp"
@@ -50,40 +51,68 @@ Result<Fd> open_events(const std::string& path) {
   return fd;
 }
 
+// Where a run is written.
+struct RunPlace {
+  ResultsTree results;
+  std::filesystem::path folder;
+  std::string run_id;
+  std::unique_ptr<JournalWriter> journal;
+};
+
+Result<RunPlace> make_place(const Job& job, const JobChoices& choices, WallTime now) {
+  auto results = ResultsTree::open(job.spec.reports.directory);
+  if (!results) return tl::unexpected(results.error());
+  RunPlace place{std::move(*results), {}, {}, {}};
+  auto folder = place.results.make_run(now, place.run_id);
+  if (!folder) return tl::unexpected(folder.error());
+  place.folder = std::move(*folder);
+  if (const auto kept = keep_command(place.folder, job.text, choices); !kept)
+    return tl::unexpected(kept.error());
+  auto journal = JournalWriter::create(place.folder / "journal.jsonl");
+  if (!journal) return tl::unexpected(journal.error());
+  place.journal = std::move(*journal);
+  if (const auto pointed = place.results.point_latest_to(place.run_id); !pointed)
+    return tl::unexpected(pointed.error());
+  return place;
+}
+
+Result<RunPlace> reopen_place(BrokenOffRun& run) {
+  auto journal = JournalWriter::reopen(run.folder / "journal.jsonl");
+  if (!journal) return tl::unexpected(journal.error());
+  return RunPlace{std::move(run.results), run.folder, run.run->header().run_id,
+                  std::move(*journal)};
+}
+
 }  // namespace
 
 Result<ExitCode> run_command(const JobChoices& choices) {
   boost::asio::io_context loop(1);
   EarlyHosts early(loop);
-  auto job = load_job(choices, early);
+  const SystemClock clock;
+  std::optional<BrokenOffRun> broken_off;
+  if (choices.resume) {
+    auto found = find_broken_off_run(choices, clock.wall());
+    if (!found) return tl::unexpected(found.error());
+    broken_off.emplace(std::move(*found));
+  }
+  auto job = broken_off ? load_job_of(*broken_off, early) : load_job(choices, early);
   if (!job) return tl::unexpected(job.error());
   if (choices.list) return list_tests(*job, choices);
-  if (job->plan.tests.empty()) {
+  if (job->plan.tests.empty() && !job->shard) {
     fmt::print(stderr, "ff-ci: no test was selected\n");
     return ExitCode::nothing_run;
   }
 
   if (const auto made = early.make(job->spec); !made) return tl::unexpected(made.error());
-  const SystemClock clock;
-  auto results = ResultsTree::open(job->spec.reports.directory);
-  if (!results) return tl::unexpected(results.error());
+  const WallTime began = clock.wall();
+  auto place = broken_off ? reopen_place(*broken_off) : make_place(*job, choices, began);
+  if (!place) return tl::unexpected(place.error());
   Fd events_file;  // not before the directory is ours: another run may be writing to it
   if (choices.events) {
     auto opened = open_events(*choices.events);
     if (!opened) return tl::unexpected(opened.error());
     events_file = std::move(*opened);
   }
-  RunStarted header{"", job->spec.name, FFCI_VERSION, clock.wall(), job->plan.seed,
-                    "", job->durations};
-  auto folder = results->make_run(header.at, header.run_id);
-  if (!folder) return tl::unexpected(folder.error());
-  header.results_path = folder->string();
-  if (const auto kept = write_file(*folder / "spec.yaml", job->spec.source); !kept)
-    return tl::unexpected(kept.error());
-  auto journal = JournalWriter::create(*folder / "journal.jsonl");
-  if (!journal) return tl::unexpected(journal.error());
-  if (const auto pointed = results->point_latest_to(header.run_id); !pointed)
-    return tl::unexpected(pointed.error());
 
   const int log = choices.events == "-" ? STDERR_FILENO : STDOUT_FILENO;
   ConsoleOptions shown = console_options(choices.console, log);
@@ -93,18 +122,25 @@ Result<ExitCode> run_command(const JobChoices& choices) {
   EventStream events(events_file.get());
   std::vector<EventSink*> sinks{&fold, &console};
   if (events_file) sinks.push_back(&events);
+  if (broken_off) {
+    fold.run = *broken_off->run;
+    console.resume(fold.run);
+  }
 
   JobHosts hosts = early.take();
   job->plan.hosts = hosts.plans;
-  RunLoop run(loop, clock, job->plan, std::move(job->suites), std::move(hosts.hosts), **journal,
-              sinks,
-              {*folder, job->spec.run.output_limit, job->spec.run.files_limit,
+  RunLoop run(loop, clock, job->plan, std::move(job->suites), std::move(hosts.hosts),
+              *place->journal, sinks,
+              {place->folder, job->spec.run.output_limit, job->spec.run.files_limit,
                job->spec.run.kernel_log.allowed, job->spec.run.heartbeat,
                [&](Duration now) { console.heartbeat(now); }});
-  const Result<void> kept = run.run(header);
+  const Result<void> kept =
+      broken_off ? run.resume({began, FFCI_VERSION}, broken_off->since)
+                 : run.run({place->run_id, job->spec.name, FFCI_VERSION, began, job->plan.seed,
+                            place->folder.string(), job->durations, job->shard});
 
   const Result<void> reported =
-      write_reports(fold.run, {*folder, job->spec.reports.junit, job->spec.reports.summary});
+      write_reports(fold.run, {place->folder, job->spec.reports.junit, job->spec.reports.summary});
   console.summary(fold.run);
   if (!kept) return tl::unexpected(kept.error());
   if (!reported) return tl::unexpected(reported.error());

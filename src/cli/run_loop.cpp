@@ -120,10 +120,18 @@ RunLoop::RunLoop(boost::asio::io_context& loop, const Clock& clock, EnginePlan p
 RunLoop::~RunLoop() = default;
 
 Result<void> RunLoop::run(RunStarted header) {
-  began_ = clock_.monotonic();
+  return play(input::Begin{std::move(header)}, Duration{});
+}
+
+Result<void> RunLoop::resume(RunResumed fact, Duration since) {
+  return play(input::Resume{std::move(fact)}, since);
+}
+
+Result<void> RunLoop::play(Input first, Duration since) {
+  began_ = clock_.monotonic() - since;
   watch_signals();
   schedule_heartbeat();
-  tell(input::Begin{std::move(header)});
+  tell(std::move(first));
   loop_.run();
   for (const auto& link : links_)
     link->close();

@@ -44,6 +44,8 @@ class RunLoop {
   // Returns when the run is over and nothing of it is running. Error (io): results could not be
   // kept; the sinks were told all the same.
   [[nodiscard]] Result<void> run(RunStarted header);
+  // Goes on with the plan's earlier run; `since`: the time since that began.
+  [[nodiscard]] Result<void> resume(RunResumed fact, Duration since);
 
  private:
   class HostLink;
@@ -52,6 +54,7 @@ class RunLoop {
     std::shared_ptr<BatchRun> run;
   };
 
+  [[nodiscard]] Result<void> play(Input first, Duration since);
   void tell(Input input);
   void work_off_inputs();
   void perform(const action::Record& record);

@@ -10,7 +10,9 @@ namespace ffci {
 Result<ExitCode> validate_command(const ValidateChoices& choices) {
   std::optional<Error> all;
   for (const std::string& path : choices.specs) {
-    const auto spec = read_job_spec(path, choices.overrides);
+    const auto text = read_spec_text(path);
+    const auto spec = text ? parse_job_spec(*text, choices.overrides)
+                           : Result<JobSpec>(tl::unexpected(text.error()));
     if (spec) {
       fmt::print("{}: valid\n", path);
     } else if (all) {

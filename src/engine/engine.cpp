@@ -34,10 +34,14 @@ Engine::Engine(EnginePlan plan) : plan_(std::move(plan)) {
     companies_.resize(companies.size());
     tests_[i].rank = ranks[i];
     tests_[i].alone = plan_.tests[i].alone;
+    if (plan_.earlier) {
+      if (const TestResult* before = plan_.earlier->find(id)) remember(i, *before);
+    }
+    if (tests_[i].finished) continue;
+    ++unfinished_;
     ++unfinished_in_suite_[tests_[i].suite];
     queue(i);
   }
-  unfinished_ = tests_.size();
 
   for (const HostPlan& host : plan_.hosts) {
     Host& added = hosts_.emplace_back();
@@ -64,9 +68,18 @@ void Engine::on(const input::Begin& begin) {
   if (std::exchange(begun_, true)) return;
   record(begin.header);
   for (const TestCase& test : plan_.tests)
-    record(TestSelected{test.id, test.expected});
-  for (size_t host = 0; host < hosts_.size(); ++host)
-    actions_.push_back(action::StartHost{host});
+    record(TestSelected{test.id, test.expected, test.place});
+  start_hosts();
+}
+
+void Engine::start_hosts() {
+  for (size_t host = 0; host < hosts_.size(); ++host) {
+    if (unfinished_ > 0) {
+      actions_.push_back(action::StartHost{host});
+    } else {
+      hosts_[host].state = Host::State::down;
+    }
+  }
 }
 
 void Engine::on(const input::BeginTest& begin) {
@@ -90,6 +103,7 @@ void Engine::on(const input::BeginTest& begin) {
   batch.stop_at = limit.count() > 0 && !batch.stopped ? now_ + limit : Duration::max();
   remind(batch.stop_at);
   place.attempt = ++tests_[place.test].attempts;
+  ++tests_[place.test].tries;
   record(AttemptStarted{test.id, place.attempt, plan_.hosts[batch.host].name, batch.slot,
                         begin.files, begin.batch});
 }
@@ -137,16 +151,11 @@ void Engine::on(const input::Abandon& abandon) {
 // budgets of their own.
 void Engine::decide(size_t index, const Outcome& outcome, size_t host) {
   Test& test = tests_[index];
-  bool again = false;
-  if (is_bad(outcome)) {
-    again = ++test.bad <= plan_.retry_failures + (test.tried_alone ? 1 : 0);
-  } else if (std::holds_alternative<HostLost>(outcome)) {
-    again = ++test.hosts_lost <= plan_.max_host_restarts;
-  } else if (!std::holds_alternative<Passed>(outcome) &&
-             !std::holds_alternative<Skipped>(outcome)) {
-    again = ++test.setup_failures <= plan_.retry_setups;
-  }
-  if (again && ending_ == Ending::no) {
+  if (is_bad(outcome)) ++test.bad;
+  if (std::holds_alternative<HostLost>(outcome)) ++test.hosts_lost;
+  if (std::holds_alternative<SetupFailed>(outcome) || std::holds_alternative<NotRun>(outcome))
+    ++test.setup_failures;
+  if (may_try_again(test, outcome) && ending_ == Ending::no) {
     test.avoid.insert(host);
     queue(index);
     return;
@@ -159,6 +168,14 @@ void Engine::decide(size_t index, const Outcome& outcome, size_t host) {
         Ending::stop_starting, {RunFinished::How::stopped_after_failures, 0},
         fmt::format("stopped after {} failed {}", bad_tests_, bad_tests_ == 1 ? "test" : "tests"));
   }
+}
+
+bool Engine::may_try_again(const Test& test, const Outcome& outcome) const {
+  if (is_bad(outcome)) return test.bad <= plan_.retry_failures + (test.tried_alone ? 1 : 0);
+  if (std::holds_alternative<HostLost>(outcome)) return test.hosts_lost <= plan_.max_host_restarts;
+  if (std::holds_alternative<Passed>(outcome) || std::holds_alternative<Skipped>(outcome))
+    return false;
+  return test.setup_failures <= plan_.retry_setups;
 }
 
 void Engine::finish_test(size_t test, std::optional<std::string> not_run) {

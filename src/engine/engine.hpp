@@ -45,6 +45,9 @@
 // before LoseHost or by it; between the two nothing is started there. When a test's time was up
 // before its host was lost, nobody knows which came of which: the first time the host is to blame,
 // the second time the test.
+//
+// A run that goes on after a break begins as it would have ended the moment before: what was
+// running then is recorded as not run, which uses up no budget, and has its turn again.
 #pragma once
 
 #include <cstddef>
@@ -76,6 +79,7 @@ class Engine {
     std::size_t company = 0;
     std::size_t rank = 0;
     int attempts = 0;
+    int tries = 0;  // attempts that count: not those that ended with an earlier ff-ci
     int bad = 0, setup_failures = 0, hosts_lost = 0;  // budgets used
     bool alone = false;                               // nothing else may run on its host
     bool tried_alone = false;     // it was given an attempt because others may be to blame
@@ -158,12 +162,13 @@ class Engine {
     std::size_t slots = 0;   // of the usable ones, as many as the suite may use
   };
 
-  // Retries later: the number of earlier attempts, then the rank.
+  // Retries later: the number of earlier tries, then the rank.
   using Turn = std::pair<int, std::size_t>;
 
   enum class Ending { no, stop_starting, in_order, at_once };
 
   void on(const input::Begin&);
+  void on(const input::Resume&);
   void on(const input::AcceptHost&);
   void on(const input::LoseHost&);
   void on(const input::FinishSetUp&);
@@ -216,6 +221,9 @@ class Engine {
   [[nodiscard]] bool in_vain(std::size_t host, std::size_t slot, std::size_t suite) const;
   void give_up_in_vain(std::size_t host, std::size_t suite);
   void put_back(std::size_t test);
+  void remember(std::size_t test, const TestResult& earlier);
+  [[nodiscard]] bool may_try_again(const Test& test, const Outcome& outcome) const;
+  void start_hosts();
   void decide(std::size_t test, const Outcome& outcome, std::size_t host);
   void queue(std::size_t test);
   void unqueue(std::size_t test);

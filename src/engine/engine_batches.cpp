@@ -27,14 +27,14 @@ bool Engine::shares_batches(size_t suite) const {
 void Engine::queue(size_t index) {
   Test& test = tests_[index];
   test.queued_at = now_;
-  pending_[test.suite].emplace(Turn{test.attempts, test.rank}, index);
-  if (!shares_batches(test.suite) || test.attempts > 0 || test.alone) return;
+  pending_[test.suite].emplace(Turn{test.tries, test.rank}, index);
+  if (!shares_batches(test.suite) || test.tries > 0 || test.alone) return;
   companies_[test.company].emplace(test.rank, index);
   workloads_[test.suite].add(plan_.tests[index].expected);
 }
 
 void Engine::unqueue(size_t index) {
-  pending_[tests_[index].suite].erase(Turn{tests_[index].attempts, tests_[index].rank});
+  pending_[tests_[index].suite].erase(Turn{tests_[index].tries, tests_[index].rank});
   leave_company(index);
 }
 
@@ -113,7 +113,7 @@ void Engine::start_batch(size_t host, size_t slot, Pick pick) {
   action::StartBatch start{number, host, batch.slot, pick.suite, {}, {}};
   for (const size_t test : tests) {
     batch.places.push_back({test, 0, false});
-    batch.untried |= tests_[test].attempts == 0;
+    batch.untried |= tests_[test].tries == 0;
     takes += workload.expected(plan_.tests[test].expected);
     start.tests.push_back(plan_.tests[test].id);
     start.attempts.push_back(tests_[test].attempts + 1);

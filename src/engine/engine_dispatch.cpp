@@ -196,7 +196,7 @@ std::optional<Engine::Pick> Engine::pick(size_t index, size_t idle_slot) {
     if (plan_.suites[suite].test_devices && sets_in_use >= device_sets(index)) continue;
     const std::optional<size_t> test = first_runnable(suite, index, host.slots[idle_slot], idle);
     if (!test) continue;
-    const std::tuple turn(parallel != 1, Turn{tests_[*test].attempts, tests_[*test].rank});
+    const std::tuple turn(parallel != 1, Turn{tests_[*test].tries, tests_[*test].rank});
     if (!best || turn < best_turn) best = Pick{suite, *test}, best_turn = turn;
   }
   return best;

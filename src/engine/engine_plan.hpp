@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "model/job_spec.hpp"
+#include "model/run.hpp"
 #include "model/test_case.hpp"
 
 namespace ffci {
@@ -21,6 +23,9 @@ struct EnginePlan {
   std::vector<TestCase> tests;  // as listed; each id once; each suite is in `suites`
   std::vector<SuitePlan> suites;
   std::vector<HostPlan> hosts;
+  // What was done before, when the run goes on after a break: it has the same tests. Its tests are
+  // not begun again once they have a result, and keep the budgets that they have used.
+  std::shared_ptr<const Run> earlier;
 
   Order order = Order::slowest_first;
   std::uint64_t seed = 0;   // of the random order

@@ -22,6 +22,10 @@ namespace input {
 struct Begin {
   RunStarted header;
 };
+// In the place of Begin, for a plan with an earlier run.
+struct Resume {
+  RunResumed fact;
+};
 struct AcceptHost {
   std::size_t host = 0;
   HostReady facts;
@@ -93,9 +97,9 @@ struct Abandon {
 
 }  // namespace input
 
-using Input =
-    std::variant<input::Begin, input::AcceptHost, input::LoseHost, input::FinishSetUp,
-                 input::FinishTearDown, input::BeginTest, input::EndTest, input::KeepFiles,
-                 input::EndBatch, input::FinishHost, input::Tick, input::Interrupt, input::Abandon>;
+using Input = std::variant<input::Begin, input::Resume, input::AcceptHost, input::LoseHost,
+                           input::FinishSetUp, input::FinishTearDown, input::BeginTest,
+                           input::EndTest, input::KeepFiles, input::EndBatch, input::FinishHost,
+                           input::Tick, input::Interrupt, input::Abandon>;
 
 }  // namespace ffci

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/time.hpp"
+#include "model/shard.hpp"
 
 namespace ffci {
 
@@ -144,6 +145,7 @@ struct RunSpec {
   std::string durations = "latest";   // SOURCE of expected durations
   std::optional<std::uint64_t> seed;  // of the random order; none: drawn
   int iterate = 1;
+  std::optional<ShardSpec> shard;                    // none: as the CI system's variables say
   Duration test_timeout = std::chrono::minutes(20);  // zero: no limit
   std::optional<Duration> deadline;
   int retry_failures = 0;

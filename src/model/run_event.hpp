@@ -11,17 +11,10 @@
 
 #include "base/time.hpp"
 #include "model/attempt.hpp"
+#include "model/shard.hpp"
 #include "model/test_id.hpp"
 
 namespace ffci {
-
-// A run of only some tests of a plan; the others run in other runs, on other machines.
-struct Shard {
-  int index = 1, count = 1;  // from 1
-  std::string plan;          // the digest of the plan (see digest_of); the same in all shards of it
-
-  bool operator==(const Shard&) const = default;
-};
 
 struct RunStarted {
   std::string run_id;

@@ -1,6 +1,7 @@
 // TestCase is a selected test, as the engine schedules it. How to run it is its suite's business.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,7 +15,8 @@ struct TestCase {
   TestId id;
   std::optional<Duration> timeout;   // none: the run's test-timeout; zero: no limit
   std::optional<Duration> expected;  // from earlier runs
-  bool alone = false;                // nothing else may run on the host meanwhile
+  std::size_t place = 0;  // in the plan that it is of a shard of, from 1; 0: the plan is whole
+  bool alone = false;     // nothing else may run on the host meanwhile
 
   bool operator==(const TestCase&) const = default;
 };

@@ -142,6 +142,13 @@ std::string summary_json(const Run& run) {
             {"started", rfc3339(header.at)}};
   if (run.finish()) json["finished"] = rfc3339(header.at + run.duration());
   json["duration_seconds"] = to_seconds(run.duration());
+  if (run.paused().count() > 0) json["paused_seconds"] = to_seconds(run.paused());
+  if (header.shard) {
+    json["shard"] = {{"index", header.shard->index},
+                     {"count", header.shard->count},
+                     {"plan", header.shard->plan}};
+  }
+  if (!header.merged.empty()) json["merged"] = header.merged;
   json["result"] = run_result_name(result_of(run));
   json["exit_code"] = static_cast<int>(exit_code_for(run));
   json["counts"] = counts_json(run);

@@ -31,6 +31,8 @@ struct SpecOverride {
   std::string path;
   std::string value;
   Form form = Form::yaml;
+
+  bool operator==(const SpecOverride&) const = default;
 };
 
 struct SpecComplaint {

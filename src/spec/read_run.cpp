@@ -39,6 +39,18 @@ std::optional<Duration> read_batch(const Field& field) {
   return target;
 }
 
+// "2/4", or off: all tests, whatever the CI system's variables say.
+std::optional<ShardSpec> read_shard(const Field& field) {
+  if (!field.present()) return std::nullopt;
+  if (field.is_off()) return ShardSpec{};
+  const std::optional<std::string> text = field.text();
+  if (!text) return std::nullopt;
+  const std::optional<ShardSpec> shard = parse_shard(*text);
+  if (!shard)
+    field.expected(fmt::format("off, or INDEX/COUNT such as 1/4, up to {0}/{0}", most_shards));
+  return shard;
+}
+
 // A program, or the file that holds it. The command line's, where only one of them is from there.
 void read_bpftrace(const Field& program, const Field& script, RunSpec& run) {
   run.bpftrace = program.filled_text().value_or("");
@@ -70,6 +82,7 @@ RunSpec read_run(const Field& field) {
   run.durations = fields.optional("durations").run_source().value_or(run.durations);
   run.seed = fields.optional("seed").whole(0, std::numeric_limits<std::uint64_t>::max());
   run.iterate = fields.optional("iterate").whole_int(1, 10'000).value_or(run.iterate);
+  run.shard = read_shard(fields.optional("shard"));
   run.test_timeout = fields.optional("test-timeout").duration().value_or(run.test_timeout);
   run.deadline = fields.optional("deadline").duration_over_zero();
   run.retry_failures =
@@ -91,7 +104,7 @@ RunSpec read_run(const Field& field) {
   run.kernel_log = read_kernel_log(fields.optional("dmesg"));
   const Field program = fields.optional("bpftrace");
   read_bpftrace(program, fields.optional("bpftrace-script"), run);
-  fields.not_supported({"shard", "keep"});
+  fields.not_supported({"keep"});
   fields.finish();
   return run;
 }

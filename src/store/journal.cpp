@@ -32,6 +32,22 @@ Result<std::unique_ptr<JournalWriter>> JournalWriter::create(const std::filesyst
   return std::unique_ptr<JournalWriter>(new JournalWriter(path.string(), std::move(fd)));
 }
 
+Result<std::unique_ptr<JournalWriter>> JournalWriter::reopen(const std::filesystem::path& path) {
+  const auto refused = [&path] {
+    return fail(ErrorKind::io,
+                fmt::format("cannot go on with {}: {}", path.string(), std::strerror(errno)));
+  };
+  Fd fd(::open(path.c_str(), O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd) return refused();
+  off_t end = ::lseek(fd.get(), 0, SEEK_END);
+  for (char last = 0; end > 0; --end) {
+    if (::pread(fd.get(), &last, 1, end - 1) != 1) return refused();
+    if (last == '\n') break;
+  }
+  if (end < 0 || ::ftruncate(fd.get(), end) != 0) return refused();
+  return std::unique_ptr<JournalWriter>(new JournalWriter(path.string(), std::move(fd)));
+}
+
 JournalWriter::JournalWriter(std::string path, Fd fd) : path_(std::move(path)), fd_(std::move(fd)) {
   // Signals are for the loop's thread.
   sigset_t all, before;
@@ -93,15 +109,19 @@ Result<void> JournalWriter::close() {
   return {};
 }
 
-Result<Run> read_journal(const std::filesystem::path& path) {
+namespace {
+
+// Hands over each event.
+template <class Take>
+Result<void> read_each_event(const std::filesystem::path& path, Take take) {
   const Result<std::string> content = read_file(path, largest_journal);
   if (!content) return tl::unexpected(content.error());
-  Run run;
+  bool any = false;
   std::string_view rest = *content;
   for (int line = 1; !rest.empty(); ++line) {
     const size_t end = rest.find('\n');
     if (end == std::string_view::npos) break;  // torn: ff-ci died while it wrote
-    const Result<RunEvent> event = event_from_json(rest.substr(0, end));
+    Result<RunEvent> event = event_from_json(rest.substr(0, end));
     rest.remove_prefix(end + 1);
     if (!event)
       return fail(ErrorKind::data,
@@ -110,10 +130,27 @@ Result<Run> read_journal(const std::filesystem::path& path) {
       return fail(ErrorKind::data,
                   fmt::format("{}:1: the first event is not 'run_started'", path.string()));
     }
-    run.apply(*event);
+    take(std::move(*event));
+    any = true;
   }
-  if (run.header().run_id.empty())
-    return fail(ErrorKind::data, fmt::format("{}: holds no run", path.string()));
+  if (!any) return fail(ErrorKind::data, fmt::format("{}: holds no run", path.string()));
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<RunEvent>> read_events(const std::filesystem::path& path) {
+  std::vector<RunEvent> events;
+  const auto read =
+      read_each_event(path, [&](RunEvent event) { events.push_back(std::move(event)); });
+  if (!read) return tl::unexpected(read.error());
+  return events;
+}
+
+Result<Run> read_journal(const std::filesystem::path& path) {
+  Run run;
+  const auto read = read_each_event(path, [&](const RunEvent& event) { run.apply(event); });
+  if (!read) return tl::unexpected(read.error());
   return run;
 }
 

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "base/fd.hpp"
 #include "base/result.hpp"
@@ -23,6 +24,9 @@ class JournalWriter {
  public:
   // Error (io): the file can't be made, or is already there.
   [[nodiscard]] static Result<std::unique_ptr<JournalWriter>> create(
+      const std::filesystem::path& path);
+  // To go on with a journal that was written before; a torn last line is cut off. Error (io).
+  [[nodiscard]] static Result<std::unique_ptr<JournalWriter>> reopen(
       const std::filesystem::path& path);
   ~JournalWriter();
   JournalWriter(const JournalWriter&) = delete;
@@ -48,6 +52,9 @@ class JournalWriter {
   bool closing_ = false;  // guarded by mutex_
   std::thread syncer_;
 };
+
+// What a journal tells, event by event. Errors as read_journal.
+[[nodiscard]] Result<std::vector<RunEvent>> read_events(const std::filesystem::path& path);
 
 // The run that a journal tells of. A torn last line is dropped. Errors: no_input: it can't be read;
 // data: "journal.jsonl:LINE: …".

@@ -1,0 +1,63 @@
+// How a run goes on after a break.
+#include <algorithm>
+
+#include "engine/engine.hpp"
+
+namespace ffci {
+namespace {
+
+const Outcome* last_outcome(const TestResult& test) {
+  return test.attempts.empty() || !test.attempts.back().outcome ? nullptr
+                                                                : &*test.attempts.back().outcome;
+}
+
+}  // namespace
+
+// What an earlier ff-ci did for the test. NotRun does not count: it was stopped with that ff-ci.
+void Engine::remember(size_t index, const TestResult& earlier) {
+  Test& test = tests_[index];
+  for (const Attempt& attempt : earlier.attempts) {
+    test.attempts = attempt.number;
+    if (!attempt.outcome || std::holds_alternative<NotRun>(*attempt.outcome)) continue;
+    ++test.tries;
+    const bool lost = std::holds_alternative<HostLost>(*attempt.outcome);
+    if (is_bad(*attempt.outcome)) ++test.bad;
+    if (lost) ++test.hosts_lost;
+    if (std::holds_alternative<SetupFailed>(*attempt.outcome)) ++test.setup_failures;
+    if (!lost && !is_bad(*attempt.outcome)) continue;
+    for (size_t host = 0; host < plan_.hosts.size(); ++host) {
+      if (plan_.hosts[host].name == attempt.host) test.avoid.insert(host);
+    }
+  }
+  test.finished = earlier.finished && earlier.verdict() != Verdict::not_run;
+  if (test.finished && is_bad(earlier.verdict())) ++bad_tests_;
+}
+
+void Engine::on(const input::Resume& resume) {
+  if (!plan_.earlier || std::exchange(begun_, true)) return;
+  sequence_ = plan_.earlier->last_sequence();
+  // Whoever goes on with a run that was stopped after so many failures wants to see more of them.
+  if (plan_.stop_after_failures > 0 && bad_tests_ >= plan_.stop_after_failures) bad_tests_ = 0;
+  record(resume.fact);
+  for (size_t index = 0; index < tests_.size(); ++index) {
+    const TestResult* before = plan_.earlier->find(plan_.tests[index].id);
+    if (before == nullptr || tests_[index].finished) continue;
+    for (Attempt attempt : before->attempts) {
+      if (attempt.outcome) continue;
+      attempt.outcome = NotRun{"ff-ci was killed while it ran"};
+      attempt.duration = std::max(Duration{}, plan_.earlier->duration() - attempt.started);
+      record(AttemptFinished{before->id, std::move(attempt)});
+    }
+    // Its last attempt may have been kept, and not yet what follows from it.
+    const Outcome* outcome = last_outcome(*before);
+    if (outcome == nullptr || std::holds_alternative<NotRun>(*outcome) ||
+        may_try_again(tests_[index], *outcome))
+      continue;
+    unqueue(index);
+    if (tests_[index].bad > 0 && !std::holds_alternative<Passed>(*outcome)) ++bad_tests_;
+    finish_test(index);
+  }
+  start_hosts();
+}
+
+}  // namespace ffci
