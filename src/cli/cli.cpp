@@ -43,6 +43,7 @@ constexpr Command commands[] = {
     {"validate", "check job specs", parse_and_run<parse_validate, validate_command>},
     {"report", "write the reports of a stored run again",
      parse_and_run<parse_report, report_command>},
+    {"merge", "join the shards of a run", parse_and_run<parse_merge, merge_command>},
     {"compare", "say what changed from one run to another",
      parse_and_run<parse_compare, compare_command>},
 };

@@ -392,6 +392,35 @@ Result<Parsed<ReportChoices>> parse_report(const Arguments& arguments) {
       });
 }
 
+Result<Parsed<MergeChoices>> parse_merge(const Arguments& arguments) {
+  po::options_description here("Reports");
+  here.add_options()                                                          //
+      ("results-dir", text("DIR"), "where the merged run is kept (results)")  //
+      ("junit", text("FILE"), "also write the JUnit report there")            //
+      ("summary", text("FILE"), "also write summary.json there");
+  Shape shape{
+      "Usage: ff-ci merge [OPTION…] RUN…\n\n"
+      "Joins the shards of a plan, each run with `ff-ci run --shard I/N`, into one run with all "
+      "reports,\n"
+      "and exits as that run would have. All shards must be there, once, and of the same plan. "
+      "RUN: "
+      "the\n"
+      "path of a run's folder, or a run id in the results directory.\n\n",
+      {}};
+  shape.options.add(here).add(console_options());
+  return parse_with<MergeChoices>(
+      arguments, std::move(shape),
+      [](const po::variables_map& found, MergeChoices& choices) -> Result<void> {
+        choices.sources = all_given(found, positional_name);
+        if (choices.sources.empty())
+          return fail(ErrorKind::usage, "no run was given; expected RUN…");
+        choices.results = given(found, "results-dir").value_or(choices.results);
+        choices.junit = given(found, "junit");
+        choices.summary = given(found, "summary");
+        return assign(choices.console, console_of(found));
+      });
+}
+
 Result<Parsed<CompareChoices>> parse_compare(const Arguments& arguments) {
   po::options_description here("Runs");
   here.add_options()                                                          //

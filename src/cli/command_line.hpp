@@ -47,6 +47,13 @@ struct ReportChoices {
   ConsoleChoices console;
 };
 
+struct MergeChoices {
+  std::vector<std::string> sources;  // the shards' runs
+  std::string results = "results";   // where the merged run goes
+  std::optional<std::string> junit, summary;
+  ConsoleChoices console;
+};
+
 struct CompareChoices {
   std::string a;  // empty: the run before b
   std::string b = "latest";
@@ -67,6 +74,7 @@ using Arguments = std::vector<std::string>;
 [[nodiscard]] Result<Parsed<JobChoices>> parse_list(const Arguments& arguments);
 [[nodiscard]] Result<Parsed<ValidateChoices>> parse_validate(const Arguments& arguments);
 [[nodiscard]] Result<Parsed<ReportChoices>> parse_report(const Arguments& arguments);
+[[nodiscard]] Result<Parsed<MergeChoices>> parse_merge(const Arguments& arguments);
 [[nodiscard]] Result<Parsed<CompareChoices>> parse_compare(const Arguments& arguments);
 
 }  // namespace ffci

@@ -11,6 +11,7 @@ namespace ffci {
 [[nodiscard]] Result<ExitCode> list_command(const JobChoices& choices);
 [[nodiscard]] Result<ExitCode> validate_command(const ValidateChoices& choices);
 [[nodiscard]] Result<ExitCode> report_command(const ReportChoices& choices);
+[[nodiscard]] Result<ExitCode> merge_command(const MergeChoices& choices);
 [[nodiscard]] Result<ExitCode> compare_command(const CompareChoices& choices);
 
 }  // namespace ffci

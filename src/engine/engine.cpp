@@ -102,8 +102,7 @@ void Engine::on(const input::BeginTest& begin) {
   const Duration limit = test.timeout.value_or(plan_.test_timeout);
   batch.stop_at = limit.count() > 0 && !batch.stopped ? now_ + limit : Duration::max();
   remind(batch.stop_at);
-  place.attempt = ++tests_[place.test].attempts;
-  ++tests_[place.test].tries;
+  place.attempt = next_attempt(place.test);
   record(AttemptStarted{test.id, place.attempt, plan_.hosts[batch.host].name, batch.slot,
                         begin.files, begin.batch});
 }
@@ -168,6 +167,11 @@ void Engine::decide(size_t index, const Outcome& outcome, size_t host) {
         Ending::stop_starting, {RunFinished::How::stopped_after_failures, 0},
         fmt::format("stopped after {} failed {}", bad_tests_, bad_tests_ == 1 ? "test" : "tests"));
   }
+}
+
+int Engine::next_attempt(size_t test) {
+  ++tests_[test].tries;
+  return ++tests_[test].attempts;
 }
 
 bool Engine::may_try_again(const Test& test, const Outcome& outcome) const {

@@ -224,6 +224,7 @@ class Engine {
   void remember(std::size_t test, const TestResult& earlier);
   [[nodiscard]] bool may_try_again(const Test& test, const Outcome& outcome) const;
   void start_hosts();
+  int next_attempt(std::size_t test);
   void decide(std::size_t test, const Outcome& outcome, std::size_t host);
   void queue(std::size_t test);
   void unqueue(std::size_t test);

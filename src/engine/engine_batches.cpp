@@ -258,7 +258,7 @@ void Engine::close_batch(BatchNumber number, const std::optional<std::string>& w
       continue;
     }
     Attempt attempt;
-    attempt.number = ++tests_[place.test].attempts;
+    attempt.number = next_attempt(place.test);
     attempt.host = plan_.hosts[batch.host].name;
     attempt.slot = batch.slot;
     attempt.started = now_;

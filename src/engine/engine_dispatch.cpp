@@ -95,7 +95,7 @@ void Engine::give_up_unusable_suites() {
     if (failed_on == hosts_.end()) continue;
     for (const size_t test : take_pending(suite)) {
       Attempt attempt;
-      attempt.number = ++tests_[test].attempts;
+      attempt.number = next_attempt(test);
       attempt.host = plan_.hosts[static_cast<size_t>(failed_on - hosts_.begin())].name;
       attempt.started = now_;
       attempt.outcome = SetupFailed{failed_on->suites[suite].failure};

@@ -18,7 +18,11 @@ using Texts = std::vector<std::string>;
 // a/1" for a batch of two, "stop t1" …
 class Driver {
  public:
-  explicit Driver(EnginePlan plan) : plan_(plan), engine_(std::move(plan)) { give(input::Begin{}); }
+  enum class Begins { anew, by_resuming };
+  explicit Driver(EnginePlan plan, Begins how = Begins::anew)
+      : plan_(plan), engine_(std::move(plan)) {
+    give(how == Begins::anew ? Input(input::Begin{}) : Input(input::Resume{}));
+  }
 
   Texts at(Duration now) {
     now_ = now;

@@ -1,0 +1,75 @@
+// ff-ci merge: the shards of a plan become one run, with all reports.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/clock.hpp"
+#include "base/file.hpp"
+#include "cli/command_line.hpp"
+#include "cli/commands.hpp"
+#include "cli/reports.hpp"
+#include "report/console.hpp"
+#include "store/journal.hpp"
+#include "store/merge_shards.hpp"
+#include "store/results_tree.hpp"
+
+namespace ffci {
+namespace {
+
+constexpr std::uint64_t largest_spec = 16ULL << 20;
+
+}  // namespace
+
+Result<ExitCode> merge_command(const MergeChoices& choices) {
+  std::vector<ShardRun> shards;
+  for (const std::string& source : choices.sources) {
+    const auto folder = find_run(choices.results, source);
+    if (!folder) return tl::unexpected(folder.error());
+    auto events = read_events(*folder / "journal.jsonl");
+    if (!events) return tl::unexpected(events.error());
+    shards.push_back({*folder, std::move(*events)});
+  }
+  // What can't be merged leaves nothing behind.
+  if (const auto mergeable = merge_shards(shards, {}); !mergeable)
+    return tl::unexpected(mergeable.error());
+
+  const auto results = ResultsTree::open(choices.results);
+  if (!results) return tl::unexpected(results.error());
+  RunStarted header;
+  header.tool_version = FFCI_VERSION;
+  const auto folder = results->make_run(SystemClock().wall(), header.run_id);
+  if (!folder) return tl::unexpected(folder.error());
+  std::error_code ignored;
+  header.results_path = std::filesystem::absolute(*folder, ignored).lexically_normal().string();
+  const auto events = merge_shards(shards, header);
+  if (!events) return tl::unexpected(events.error());
+  for (const ShardRun& shard : shards) {
+    const int index = std::get<RunStarted>(shard.events.front().fact).shard->index;
+    if (const auto taken = take_files_of_shard(shard.folder, index, *folder); !taken)
+      return tl::unexpected(taken.error());
+  }
+  if (const auto spec = read_file(shards.front().folder / "spec.yaml", largest_spec)) {
+    if (const auto kept = write_file(*folder / "spec.yaml", *spec); !kept)
+      return tl::unexpected(kept.error());
+  }
+  const auto journal = JournalWriter::create(*folder / "journal.jsonl");
+  if (!journal) return tl::unexpected(journal.error());
+  Run run;
+  for (const RunEvent& event : *events) {
+    if (const auto kept = (*journal)->append(event); !kept) return tl::unexpected(kept.error());
+    run.apply(event);
+  }
+  if (const auto kept = (*journal)->close(); !kept) return tl::unexpected(kept.error());
+  if (const auto pointed = results->point_latest_to(header.run_id); !pointed)
+    return tl::unexpected(pointed.error());
+
+  const Result<void> written = write_reports(run, {*folder, choices.junit, choices.summary});
+  ConsoleReport console(console_options(choices.console, STDOUT_FILENO), LogWriter(STDOUT_FILENO));
+  fmt::print("{} shards merged into run {}\nresults: {}\n", shards.size(), header.run_id,
+             header.results_path);
+  std::fflush(stdout);
+  console.summary(run);
+  if (!written) return tl::unexpected(written.error());
+  return exit_code_for(run);
+}
+
+}  // namespace ffci
