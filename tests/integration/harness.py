@@ -75,7 +75,7 @@ class FfciTest(unittest.TestCase):
         )
 
     def environment(self, **changes):
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(("GITHUB_", "GITLAB_")) and k != "CI"}
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("GITHUB_", "GITLAB_", "CI_NODE_", "SLURM_")) and k != "CI"}
         environment.update(changes)
         return environment
 

@@ -1,0 +1,153 @@
+"""Shards of a job on machines that know nothing of each other, and what merging them makes."""
+
+import json
+import shutil
+import unittest
+
+from harness import FfciTest
+
+TESTS = {
+    **{f"t{i:02}": "true" for i in range(20)},
+    "slow": "sleep 0.5",
+    "bad": "echo oops >&2; exit 1",
+    "skip": "exit 4",
+}
+
+
+class Shards(FfciTest):
+    def run_shards(self, count, *arguments):
+        return [self.run_job("--shard", f"{i}/{count}", "--results-dir", f"shard{i}", *arguments) for i in range(1, count + 1)]
+
+    def merge(self, *runs, **options):
+        return self.ffci("merge", *runs, **options)
+
+    def listed(self, *arguments, **options):
+        done = self.ffci("list", "job.yaml", *arguments, **options)
+        self.assertIn(done.returncode, (0, 4), done.stderr)
+        return done.stdout.split()
+
+    def test_the_shards_together_are_the_whole_and_give_the_same_verdicts_as_one_run(self):
+        self.commands(TESTS, run="retry-failures: 1")
+        self.assertEqual(self.run_job().returncode, 1)
+        one = self.verdicts()
+        order = [test["name"] for test in self.summary()["tests"]]
+        self.run_shards(4, "--durations", str(self.folder / "results/latest/"))
+        parts = [json.loads((self.folder / f"shard{i}/latest/summary.json").read_text()) for i in range(1, 5)]
+        self.assertEqual([part["shard"]["index"] for part in parts], [1, 2, 3, 4])
+        self.assertEqual(len({part["shard"]["plan"] for part in parts}), 1)
+        names = [test["name"] for part in parts for test in part["tests"]]
+        self.assertEqual(sorted(names), sorted(one))
+
+        done = self.merge(*(f"shard{i}/latest" for i in (3, 1, 4, 2)), "--junit", "all.xml", "--summary", "all.json")
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertEqual(self.verdicts(), one)
+        self.assertEqual([test["name"] for test in self.summary()["tests"]], order)
+        self.assertEqual(self.summary()["merged"], [part["run_id"] for part in parts])
+        self.assertEqual((self.folder / "all.json").read_text(), (self.folder / "results/latest/summary.json").read_text())
+        self.assertEqual(self.output("bad", stream="stderr"), b"oops\n")
+        self.assertIn("s/bad", done.stdout)
+        # It is a run as any other.
+        self.assertEqual(self.ffci("report").returncode, 1)
+        self.assertEqual((self.folder / "all.json").read_text(), (self.folder / "results/latest/summary.json").read_text())
+
+    def test_the_work_is_split_evenly_by_expected_durations(self):
+        self.commands({"a": "sleep 0.8", "b": "sleep 0.4", "c": "sleep 0.4", **{f"t{i}": "true" for i in range(6)}})
+        self.assertEqual(self.run_job().returncode, 0)
+        first, second = self.listed("--shard", "1/2"), self.listed("--shard", "2/2")
+        self.assertEqual(sorted(first + second), sorted(self.listed()))
+        by_size = {name: shard for shard in (first, second) for name in shard for shard in [tuple(shard)]}
+        self.assertNotEqual(by_size["s/a"], by_size["s/b"])
+        self.assertEqual(by_size["s/b"], by_size["s/c"])
+
+    def test_what_is_missing_doubled_or_of_another_plan_is_named(self):
+        self.commands(TESTS)
+        self.run_shards(3)
+        for runs, hint in (
+            (["shard1/latest", "shard3/latest"], "of the plan's shards are missing: 2/3"),
+            (["shard1/latest", "shard2/latest", "shard3/latest", "shard2/latest"],
+             "shard 2/3 is there twice: shard2/latest and shard2/latest"),
+        ):
+            done = self.merge(*runs)
+            self.assertEqual(done.returncode, 65)
+            self.assertIn(hint, done.stderr)
+        self.run_job("--shard", "2/3", "--results-dir", "other", "-e", "s/slow")
+        done = self.merge("shard1/latest", "other/latest", "shard3/latest")
+        self.assertEqual(done.returncode, 65)
+        self.assertRegex(done.stderr, r"other/latest \(run \S+, shard 2/3\) of job 'job' is of another plan")
+        self.run_job("--results-dir", "whole")
+        done = self.merge("shard1/latest", "whole/latest")
+        self.assertEqual(done.returncode, 65)
+        self.assertIn("is no shard", done.stderr)
+        self.assertEqual(self.merge("nowhere/latest").returncode, 66)
+        self.assertFalse((self.folder / "results/latest").exists())
+
+    def test_a_journal_that_was_tampered_with_is_found_out(self):
+        self.commands({"a": "true", "b": "true"})
+        self.run_shards(2)
+        journals = [self.folder / f"shard{i}/latest/journal.jsonl" for i in (1, 2)]
+        first, second = (journal.read_text() for journal in journals)
+        mine, other = ('"a"', '"b"') if '"name":"a"' in first else ('"b"', '"a"')
+        for text, hint in (
+            (second.replace(f'"name":{other}', f'"name":{mine}'), "is there twice, in shard 1/2 and in 2/2"),
+            (second.replace(f'"name":{other}', '"name":"c"'), "its digest is another one"),
+            ("".join(line for line in second.splitlines(True) if "test_selected" not in line), "is in none of its shards"),
+        ):
+            journals[1].write_text(text)
+            done = self.merge("shard1/latest", "shard2/latest")
+            self.assertEqual(done.returncode, 65, done.stdout)
+            self.assertRegex(done.stderr, f"{hint}|the tests of the shards are not those of their plan")
+
+    def test_a_shard_that_was_killed_makes_the_whole_incomplete(self):
+        self.commands({"a": "true", "b": "true"})
+        self.run_shards(2)
+        journal = self.folder / "shard2/latest/journal.jsonl"
+        lines = journal.read_text().splitlines(True)
+        journal.write_text("".join(line for line in lines[:-1] if "attempt_finished" not in line and "test_finished" not in line))
+        done = self.merge("shard1/latest", "shard2/latest")
+        self.assertEqual(done.returncode, 5, done.stdout + done.stderr)
+        self.assertEqual(self.summary()["result"], "incomplete")
+        self.assertEqual(sorted(self.verdicts().values()), ["not_run", "passed"])
+
+    def test_the_variables_of_ci_systems(self):
+        self.commands({f"t{i}": "true" for i in range(5)})
+        expected = self.listed("--shard", "2/3")
+        gitlab = {"CI_NODE_INDEX": "2", "CI_NODE_TOTAL": "3"}
+        slurm = {"SLURM_ARRAY_TASK_ID": "14", "SLURM_ARRAY_TASK_COUNT": "3", "SLURM_ARRAY_TASK_MIN": "12", "SLURM_ARRAY_TASK_STEP": "2"}
+        for variables in (gitlab, slurm):
+            self.assertEqual(self.listed(env=variables), expected)
+            done = self.ffci("list", "job.yaml", env=variables)
+            self.assertIn("shard 2/3, as ", done.stderr)
+            self.assertEqual(len(self.listed("--shard", "off", env=variables)), 5)
+            self.assertEqual(self.listed("--shard", "1/3", env=variables), self.listed("--shard", "1/3"))
+        self.assertEqual(len(self.listed(env={"CI_NODE_TOTAL": "1"})), 5)
+        done = self.ffci("list", "job.yaml", env={"CI_NODE_INDEX": "4", "CI_NODE_TOTAL": "3"})
+        self.assertEqual(done.returncode, 64)
+        self.assertIn("CI_NODE_INDEX=4", done.stderr)
+
+    def test_more_shards_than_tests(self):
+        self.commands({"only": "true"})
+        done = self.run_shards(3)
+        self.assertEqual([one.returncode for one in done], [0, 0, 0], done[1].stdout + done[1].stderr)
+        self.assertEqual(self.merge("shard1/latest", "shard2/latest", "shard3/latest").returncode, 0)
+        self.assertEqual(self.verdicts(), {"only": "passed"})
+
+    def test_bad_shards_are_refused(self):
+        self.commands({"a": "true"})
+        for value in ("0/2", "3/2", "1", "1/0", "a/b", "-1/2", "1/100000"):
+            done = self.run_job("--shard", value)
+            self.assertEqual(done.returncode, 64, value)
+            self.assertIn("INDEX/COUNT", done.stderr)
+
+    def test_hostile_files_of_a_shard_stay_out(self):
+        self.commands({"a": "true", "b": "true"})
+        self.run_shards(2)
+        folder = self.folder / "shard1/latest/tests"
+        (folder / "link").symlink_to("/etc")
+        self.assertEqual(self.merge("shard1/latest", "shard2/latest").returncode, 0)
+        self.assertFalse((self.folder / "results/latest/tests/link").is_symlink())
+        shutil.rmtree(self.folder / "shard1")
+        self.assertEqual(self.ffci("report").returncode, 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
