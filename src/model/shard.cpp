@@ -6,6 +6,7 @@ namespace ffci {
 namespace {
 
 std::optional<int> number(std::string_view text) {
+  if (text.starts_with('0')) return std::nullopt;  // there is one way to write it
   int value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;

@@ -127,7 +127,7 @@ def with_wrong_types(document):
 def without_required_keys(document):
     for key in document:
         # Left out of an event where there is nothing to say.
-        if key not in ("boot_id", "expected_seconds", "log_in", "not_run", "signal"):
+        if key not in ("batch", "boot_id", "expected_seconds", "log_in", "not_run", "signal"):
             yield f"key {key} removed", {k: v for k, v in document.items() if k != key}
 
 
@@ -164,9 +164,9 @@ class Workplace:
                 process.kill()
                 process.wait()
 
-    def signal_while_a_test_runs(self, number):
+    def signal_while_a_test_runs(self, number, *options):
         """ff-ci's exit code when it gets the signal in the middle of the job."""
-        process = self.start("run", "job.yaml")
+        process = self.start("run", "job.yaml", *options)
         try:
             deadline = time.monotonic() + DEADLINE
             while not self._attempt_started():
@@ -309,6 +309,26 @@ class InterruptedRun(SchemaTestCase):
         self.assertEqual((lines[-1]["how"], lines[-1]["signal"]), ("interrupted", signal.SIGTERM))
         self.assert_valid_journal(lines)
         self.assert_valid_reports(work.run_folder)
+
+
+class ResumedShards(SchemaTestCase):
+    def test_shards_one_of_them_resumed_and_the_merged_run_validate(self):
+        work = Workplace(SLEEPS | {"suites": [{"name": "s", "commands": {"tests": [
+            {"name": "waits", "command": "until [ -e $PWD/go ]; do sleep 0.02; done"}]}}]})
+        self.addCleanup(work.close)
+        self.assertEqual(work.signal_while_a_test_runs(signal.SIGKILL, "--shard", "1/2"), -signal.SIGKILL)
+        (work.path / "go").touch()
+        self.assertEqual(work.ff_ci("run", "--resume"), 0, work.log.read_text("utf-8"))
+        first = work.run_folder.resolve()
+        self.assertEqual(work.ff_ci("run", "job.yaml", "--shard", "2/2", "--results-dir", "other"), 0)
+        second = (work.path / "other/latest").resolve()
+        self.assertEqual(work.ff_ci("merge", first, second), 0, work.log.read_text("utf-8"))
+        for folder, keys in ((first, {"shard", "paused_seconds"}), (second, {"shard"}), (work.run_folder, {"merged"})):
+            self.assert_valid_journal(complete_lines(folder / "journal.jsonl"))
+            self.assert_valid_reports(folder)
+            summary = json.loads((folder / "summary.json").read_bytes())
+            self.assertEqual({"shard", "paused_seconds", "merged"} & summary.keys(), keys)
+        self.assertIn("run_resumed", [line["event"] for line in complete_lines(first / "journal.jsonl")])
 
 
 class KilledRun(SchemaTestCase):
