@@ -57,36 +57,32 @@ std::vector<SpecOverride> rules_of(std::vector<SpecOverride> overrides) {
 }
 
 // Where the runs are, as the command line or the spec says.
-Result<std::string> results_directory(const JobChoices& choices) {
-  if (!choices.spec.empty()) {
-    const auto text = read_spec_text(choices.spec);
-    if (!text) return tl::unexpected(text.error());
-    const auto spec = parse_job_spec(*text, choices.overrides);
+Result<std::string> results_directory(const JobChoices& choices,
+                                      const std::optional<SpecText>& given) {
+  if (given) {
+    const auto spec = parse_job_spec(*given, choices.overrides);
     if (!spec) return tl::unexpected(spec.error());
     return spec->reports.directory;
   }
-  for (const SpecOverride& given : choices.overrides) {
-    if (given.path == results_key) return given.value;
+  for (const SpecOverride& typed : choices.overrides) {
+    if (typed.path == results_key) return typed.value;
   }
   return std::string("results");
 }
 
-Result<void> check_same(const JobChoices& choices, const KeptCommand& kept,
-                        const std::string& run_id) {
-  const std::vector<SpecOverride> given = rules_of(choices.overrides);
-  if (choices.spec.empty() && given.empty()) return {};
-  const bool same_tests = choices.spec.empty() || (choices.patterns == kept.choices.patterns &&
-                                                   choices.excluded == kept.choices.excluded);
-  if (given != rules_of(kept.choices.overrides) || !same_tests) {
+Result<void> check_same(const JobChoices& choices, const std::optional<SpecText>& given,
+                        const KeptCommand& kept, const std::string& run_id) {
+  const std::vector<SpecOverride> typed = rules_of(choices.overrides);
+  if (!given && typed.empty()) return {};
+  const bool same_tests = !given || (choices.patterns == kept.choices.patterns &&
+                                     choices.excluded == kept.choices.excluded);
+  if (typed != rules_of(kept.choices.overrides) || !same_tests) {
     return fail(ErrorKind::usage,
                 fmt::format("run {} began with other options; leave them out, or give the same "
                             "ones (command.json in its folder has them)",
                             run_id));
   }
-  if (choices.spec.empty()) return {};
-  const auto text = read_spec_text(choices.spec);
-  if (!text) return tl::unexpected(text.error());
-  if (text->text == kept.spec.text) return {};
+  if (!given || given->text == kept.spec.text) return {};
   return fail(ErrorKind::usage,
               fmt::format("{} is not as it was when run {} began (spec.yaml in its folder is); "
                           "leave it out to go on with what the run began with, or begin a new run",
@@ -120,7 +116,13 @@ Result<void> keep_command(const fs::path& folder, const SpecText& spec, const Jo
 }
 
 Result<BrokenOffRun> find_broken_off_run(const JobChoices& choices, WallTime now) {
-  const auto directory = results_directory(choices);
+  std::optional<SpecText> given;
+  if (!choices.spec.empty()) {
+    auto text = read_spec_text(choices.spec);
+    if (!text) return tl::unexpected(text.error());
+    given = std::move(*text);
+  }
+  const auto directory = results_directory(choices, given);
   if (!directory) return tl::unexpected(directory.error());
   const auto found = find_run(*directory, *choices.resume);
   if (!found) return tl::unexpected(found.error());
@@ -138,7 +140,7 @@ Result<BrokenOffRun> find_broken_off_run(const JobChoices& choices, WallTime now
     return tl::unexpected(broken_off.error());
   auto kept = read_command(folder);
   if (!kept) return tl::unexpected(kept.error());
-  if (const auto same = check_same(choices, *kept, run->header().run_id); !same)
+  if (const auto same = check_same(choices, given, *kept, run->header().run_id); !same)
     return tl::unexpected(same.error());
   const Duration since =
       std::max(run->duration(), std::chrono::duration_cast<Duration>(now - run->header().at));
