@@ -7,7 +7,6 @@ namespace {
 
 // What is believed before anything was seen weighs as much as so many tests or calls.
 constexpr Duration::rep weight_of_usual = 5, weight_of_usual_call = 1;
-constexpr Duration usual_call{400};
 constexpr int calls_worth_a_batch = 5;
 // Of the even share. Tried out on fstests' quick group, on up to 25 hosts.
 constexpr double part_when_known = 0.85, part_when_unknown = 0.5;
@@ -46,7 +45,8 @@ Duration Workload::expected(const std::optional<Duration>& known) const {
 }
 
 Duration Workload::call_cost() const {
-  return (usual_call * weight_of_usual_call + calls_took_) / (weight_of_usual_call + calls_seen_);
+  return (usual_call_cost * weight_of_usual_call + calls_took_) /
+         (weight_of_usual_call + calls_seen_);
 }
 
 Duration Workload::waiting() const {

@@ -10,6 +10,9 @@
 
 namespace ffci {
 
+// What a command that can run several tests is believed to take beside them before any was seen.
+inline constexpr Duration usual_call_cost{400};
+
 class Workload {
  public:
   // `usual` is what a test without a known duration is believed to take before any was seen.
