@@ -4,51 +4,70 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
-#include <iterator>
-#include <queue>
 #include <random>
 #include <string>
-#include <tuple>
-#include <unordered_map>
 #include <vector>
 
-#include "engine/engine.hpp"
+#include "engine/virtual_run.hpp"
 
 using namespace ffci;
 using namespace std::chrono_literals;
 
 namespace {
 
-// What the tests of fstests' quick group took on a RAM disk, as quantiles in milliseconds, at equal
-// distances; half of them had nothing to do. The longest ones follow.
+// What the tests of fstests' quick group took on a RAM disk, in milliseconds: the longest ones as
+// they were, and of the others the quantiles at equal distances, the shortest and the longest among
+// them. Their sum is within 0.3 % of the real one. Half of them had nothing to do.
 struct Durations {
   const char* name;
   size_t tests;
   std::vector<int> quantiles, longest;
 };
-const Durations ext4{"ext4",
-                     672,
-                     {480, 540, 580, 610, 640,  660,  690,  710,  740,  760,  780,  810,
-                      840, 860, 910, 960, 1030, 1120, 1270, 1470, 1680, 1980, 2780, 4200},
-                     {4680, 5100, 5600, 6520, 7300, 8200, 9100, 10000, 11140, 11250, 11530, 13960,
-                      15970, 16060, 30210, 30650, 31590}};
-const Durations btrfs{"btrfs",
-                      913,
-                      {500, 550, 590, 610, 630,  650,  680,  700,  740,  780,  800,  830,
-                       860, 910, 940, 990, 1050, 1110, 1180, 1290, 1400, 1680, 2050, 3500},
-                      {3870, 4500, 5200, 5860, 6500, 7400, 8600, 9900, 10800, 11530, 12620, 12620,
-                       15940, 29710, 30320, 30710, 33050, 68590}};
+const Durations ext4{
+    "ext4",
+    672,
+    {507, 537, 570, 593, 613, 630,  644,  660,  689,  705,  726,  744,  757,  772,  789,  809, 829,
+     846, 863, 894, 939, 984, 1030, 1084, 1163, 1289, 1415, 1592, 1688, 1970, 2289, 3260, 4775},
+    {4806,  4816,  4855,  5039,  5183,  5253,  5906,  5914,  5954,  6360,  6407,
+     6519,  6608,  8238,  9973,  10250, 10468, 10536, 10558, 10798, 10824, 11118,
+     11121, 11140, 11248, 11530, 13957, 15967, 16062, 30208, 30651, 31588}};
+const Durations btrfs{
+    "btrfs",
+    913,
+    {493, 549, 578, 598, 614,  627,  645,  662,  679,  698,  727,  752,  777,  794,  812,  835, 859,
+     881, 914, 943, 968, 1018, 1056, 1100, 1157, 1220, 1299, 1363, 1597, 1721, 2025, 3110, 5096},
+    {5188,  5252,  5534,  5859,  5926,  6157,  6435,  6647,  6761,  6857,  7432,
+     7823,  8107,  8461,  8918,  9600,  10667, 10762, 10894, 11145, 11166, 11498,
+     11532, 12566, 12618, 12622, 15943, 29708, 30315, 30710, 33051, 68592}};
 
-enum class Known { exactly, roughly, no };
+// By how much what is expected is off what a test takes: not at all; between 60 and 160 % of it,
+// all equally likely; log-normal with a sigma of 0.3, so that one in 20 is 1.8 times too long or
+// too short; nothing is expected.
+enum class Known { exactly, roughly, log_normally, no };
+
+const char* name_of(Known known) {
+  switch (known) {
+    case Known::exactly:
+      return "exactly";
+    case Known::roughly:
+      return "60-160%";
+    case Known::log_normally:
+      return "sigma .3";
+    case Known::no:
+      break;
+  }
+  return "unknown";
+}
 
 std::vector<Duration> drawn(const Durations& from) {
   std::vector<Duration> drawn;
   const size_t usual = from.tests - from.longest.size();
   for (size_t i = 0; i < usual; ++i) {
-    const double at = static_cast<double>(i) / static_cast<double>(usual) *
+    const double at = static_cast<double>(i) / static_cast<double>(usual - 1) *
                       static_cast<double>(from.quantiles.size() - 1);
-    const auto below = static_cast<size_t>(at);
+    const auto below = std::min(static_cast<size_t>(at), from.quantiles.size() - 2);
     const double part = at - static_cast<double>(below);
     drawn.emplace_back(
         static_cast<int>((1 - part) * from.quantiles[below] + part * from.quantiles[below + 1]));
@@ -61,18 +80,13 @@ std::vector<Duration> drawn(const Durations& from) {
   return drawn;
 }
 
-struct Played {
-  Duration makespan{};
-  size_t calls = 0;
-};
-
 struct World {
   std::vector<Duration> takes;
   Known known = Known::exactly;
   size_t hosts = 1;
   Duration call{350};
   std::optional<Duration> target = 30s;
-  int slots = 1;
+  std::uint64_t seed = 7;
 
   [[nodiscard]] Duration sum() const {
     Duration sum{};
@@ -85,66 +99,37 @@ struct World {
     const Duration longest = *std::max_element(takes.begin(), takes.end());
     return std::max(longest, sum() / static_cast<int>(hosts)) + call;
   }
+  // When the longest begins as all others are done.
+  [[nodiscard]] Duration unlucky_bound() const {
+    const Duration longest = *std::max_element(takes.begin(), takes.end());
+    return (sum() - longest) / static_cast<int>(hosts) + longest + call;
+  }
   [[nodiscard]] EnginePlan plan() const {
     EnginePlan plan;
-    std::mt19937_64 random(7);
+    std::mt19937_64 random(seed);
+    std::normal_distribution<double> normal(0, 0.3);
     for (size_t i = 0; i < takes.size(); ++i) {
       TestCase test;
       test.id = {"s", "", fmt::format("t{}", i), 1};
       const auto percent = static_cast<int>(60 + random() % 100);
-      if (known != Known::no)
-        test.expected = known == Known::exactly ? takes[i] : takes[i] * percent / 100;
+      if (known == Known::exactly) test.expected = takes[i];
+      if (known == Known::roughly) test.expected = takes[i] * percent / 100;
+      if (known == Known::log_normally)
+        test.expected = from_seconds(to_seconds(takes[i]) * std::exp(normal(random)));
       plan.tests.push_back(std::move(test));
     }
     plan.suites = {{.name = "s", .batches = true}};
     for (size_t host = 0; host < hosts; ++host)
-      plan.hosts.push_back({fmt::format("h{}", host), slots, slots});
+      plan.hosts.push_back({fmt::format("h{}", host), 1, 1});
     plan.test_timeout = 15min;
     plan.batch_target = target;
     return plan;
   }
-
-  [[nodiscard]] Played play() const {
-    std::unordered_map<std::string, Duration> by_name;
-    for (size_t i = 0; i < takes.size(); ++i)
-      by_name[fmt::format("t{}", i)] = takes[i];
-    struct Later {
-      Duration at;
-      size_t order;
-      Input what;
-      bool operator<(const Later& other) const {
-        return std::tie(at, order) > std::tie(other.at, other.order);
-      }
-    };
-    std::priority_queue<Later> later;
-    size_t order = 0;
-    Engine engine(plan());
-    Played played;
-    const auto give = [&](Duration now, const Input& input) {
-      for (const Action& action : engine.handle(now, input)) {
-        const auto* start = std::get_if<action::StartBatch>(&action);
-        if (start == nullptr) continue;
-        ++played.calls;
-        Duration at = now + call * 7 / 10;
-        for (size_t i = 0; i < start->tests.size(); ++i) {
-          later.push({at, ++order, input::BeginTest{start->batch, i, ""}});
-          at += by_name.at(start->tests[i].name);
-          Attempt passed;
-          passed.outcome = Passed{};
-          later.push({at, ++order, input::EndTest{start->batch, i, passed}});
-        }
-        later.push({at + call * 3 / 10, ++order, input::EndBatch{start->batch, {}}});
-      }
-    };
-    give({}, input::Begin{});
-    for (size_t host = 0; host < hosts; ++host)
-      give({}, input::AcceptHost{host, HostReady{fmt::format("h{}", host), "", slots, "", "", ""}});
-    while (!later.empty()) {
-      const Later next = later.top();
-      later.pop();
-      played.makespan = next.at;
-      give(next.at, next.what);
-    }
+  [[nodiscard]] VirtualRun play() const {
+    const VirtualCosts::Suite suite{.call_before = call * 7 / 10, .call_after = call * 3 / 10};
+    const VirtualCosts costs{.suites = {suite}};
+    VirtualRun played = ffci::play(plan(), costs, takes);
+    REQUIRE(played.tests_run == takes.size());
     return played;
   }
 };
@@ -164,25 +149,24 @@ TEST_CASE("the makespan with batches is near what no schedule can beat") {
           const World world{drawn(*from), known, hosts, call};
           World one_by_one = world;
           one_by_one.target.reset();
-          const Played batches = world.play(), without = one_by_one.play();
-          const double ratio = over(batches.makespan, world.bound());
+          const VirtualRun batches = world.play(), without = one_by_one.play();
+          const double ratio = over(batches.wall, world.bound());
           const std::string told = fmt::format(
-              "{:5} call {:4.2f} s, {:2} hosts, {:7}: bound {:7.1f}, batches {:7.1f} ({:.3f}) in "
+              "{:5} call {:4.2f} s, {:2} hosts, {:8}: bound {:7.1f}, batches {:7.1f} ({:.3f}) in "
               "{:3} calls, without {:7.1f} ({:.3f})",
-              from->name, to_seconds(call), hosts,
-              known == Known::exactly   ? "known"
-              : known == Known::roughly ? "roughly"
-                                        : "unknown",
-              to_seconds(world.bound()), to_seconds(batches.makespan), ratio, batches.calls,
-              to_seconds(without.makespan), over(without.makespan, world.bound()));
+              from->name, to_seconds(call), hosts, name_of(known), to_seconds(world.bound()),
+              to_seconds(batches.wall), ratio, batches.commands, to_seconds(without.wall),
+              over(without.wall, world.bound()));
           if (print) MESSAGE(told);
           CAPTURE(told);
           // A call is a tenth of a full batch here, and so are the batches' ends.
           const bool costly = call > 1s;
           if (known == Known::exactly) CHECK(ratio <= (costly ? 1.15 : 1.04));
           if (known == Known::roughly) CHECK(ratio <= (costly ? 1.23 : 1.06));
-          if (known == Known::no && hosts <= 5) CHECK(ratio <= (costly ? 1.20 : 1.11));
-          const double gain = to_seconds(without.makespan) / to_seconds(batches.makespan);
+          // The longest test may be the last to begin, which no schedule can know.
+          const Duration unlucky = world.unlucky_bound();
+          if (known == Known::no) CHECK(over(batches.wall, unlucky) <= (costly ? 1.15 : 1.02));
+          const double gain = to_seconds(without.wall) / to_seconds(batches.wall);
           if (known == Known::no) CHECK(gain >= (costly ? 1.6 : 1.08));
         }
       }
@@ -190,15 +174,45 @@ TEST_CASE("the makespan with batches is near what no schedule can beat") {
   }
 }
 
+// What the schedule alone loses, and the same with what a call of ./check costs.
+TEST_CASE("the makespan is within 2 % of the bound, or 8 % with durations that are 30 % off") {
+  const bool print = std::getenv("FFCI_MAKESPANS") != nullptr;
+  for (const Durations* const from : {&ext4, &btrfs}) {
+    for (const size_t hosts : {1u, 5u, 10u, 25u, 100u}) {
+      for (const Known known : {Known::exactly, Known::roughly, Known::log_normally}) {
+        double worst = 0, worst_with_calls = 0, mean = 0;
+        const std::uint64_t seeds = known == Known::exactly ? 1 : 20;
+        for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+          World world{drawn(*from), known, hosts, 0ms};
+          world.seed = seed;
+          const double ratio = over(world.play().wall, world.bound());
+          worst = std::max(worst, ratio);
+          mean += ratio / static_cast<double>(seeds);
+          world.call = 350ms;
+          worst_with_calls = std::max(worst_with_calls, over(world.play().wall, world.bound()));
+        }
+        const std::string told = fmt::format(
+            "{:5} {:3} hosts, {:8}: bound {:7.1f}, mean {:.3f}, worst {:.3f}, with calls {:.3f}",
+            from->name, hosts, name_of(known),
+            to_seconds(World{drawn(*from), known, hosts, 0ms}.bound()), mean, worst,
+            worst_with_calls);
+        if (print) MESSAGE(told);
+        CAPTURE(told);
+        CHECK(worst <= (known == Known::exactly ? 1.02 : 1.08));
+      }
+    }
+  }
+}
+
 TEST_CASE("a single slot loses next to nothing between its batches") {
   const std::vector<Duration> few(30, 500ms);
-  CHECK(World{few, Known::exactly}.play().calls == 1);
-  CHECK(World{few, Known::no}.play().calls <= 2);
+  CHECK(World{few, Known::exactly}.play().commands == 1);
+  CHECK(World{few, Known::no}.play().commands <= 2);
   for (const Known known : {Known::exactly, Known::roughly, Known::no}) {
     World world{drawn(ext4), known};
-    CHECK(over(world.play().makespan, world.bound()) <= 1.03);
+    CHECK(over(world.play().wall, world.bound()) <= 1.03);
     world.call = 3s;
     world.target = 3min;
-    CHECK(over(world.play().makespan, world.bound()) <= 1.03);
+    CHECK(over(world.play().wall, world.bound()) <= 1.03);
   }
 }
