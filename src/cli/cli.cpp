@@ -40,6 +40,8 @@ struct Command {
 constexpr Command commands[] = {
     {"run", "run the tests of a job", parse_and_run<parse_run, run_command>},
     {"list", "list the tests that would run", parse_and_run<parse_list, list_command>},
+    {"plan", "predict how long a job takes on how many hosts",
+     parse_and_run<parse_plan, plan_command>},
     {"validate", "check job specs", parse_and_run<parse_validate, validate_command>},
     {"report", "write the reports of a stored run again",
      parse_and_run<parse_report, report_command>},

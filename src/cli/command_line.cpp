@@ -301,6 +301,7 @@ Result<void> choose_job(const po::variables_map& found, JobChoices& choices) {
   if (auto overridden = assign(choices.overrides, overrides_of(found)); !overridden)
     return overridden;
   choices.groups_given = found.count("groups") > 0;
+  if (found.count("verbose") == 0) return {};  // the command has no log
   return assign(choices.console, console_of(found));
 }
 
@@ -345,6 +346,38 @@ Result<Parsed<JobChoices>> parse_list(const Arguments& arguments) {
       {}};
   shape.options.add(selection_options()).add(spec_options()).add(console_options());
   return parse_with<JobChoices>(arguments, std::move(shape), choose_job);
+}
+
+Result<Parsed<PlanChoices>> parse_plan(const Arguments& arguments) {
+  po::options_description here("This plan");
+  here.add_options()  //
+      ("max-hosts", text("N"),
+       "up to so many slots or machines; without it, to where more of them buy little")  //
+      ("json", po::bool_switch(), "as JSON (schemas/plan.schema.json)");
+  Shape shape{
+      "Usage: ff-ci plan [OPTION…] JOB [TEST…]\n\n"
+      "Predicts how long `ff-ci run` would take, on more or fewer slots (of this machine) or "
+      "machines\n"
+      "(over SSH) than the job has: from what its tests took in earlier runs, and by the schedule "
+      "of "
+      "a\n"
+      "real run. Runs no test. Failures, retries and lost hosts are not predicted.\n\n",
+      {}};
+  shape.options.add(here).add(selection_options()).add(spec_options());
+  return parse_with<PlanChoices>(
+      arguments, std::move(shape),
+      [](const po::variables_map& found, PlanChoices& choices) -> Result<void> {
+        choices.json = found["json"].as<bool>();
+        if (const auto number = given(found, "max-hosts")) {
+          const bool digits = !number->empty() && number->size() < 5 &&
+                              number->find_first_not_of("0123456789") == std::string::npos;
+          choices.max_hosts = digits ? std::stoi(*number) : 0;
+          if (*choices.max_hosts < 1 || *choices.max_hosts > 1024)
+            return fail(ErrorKind::usage,
+                        fmt::format("--max-hosts: '{}' is not a number from 1 to 1024", *number));
+        }
+        return choose_job(found, choices.job);
+      });
 }
 
 Result<Parsed<ValidateChoices>> parse_validate(const Arguments& arguments) {

@@ -35,6 +35,12 @@ struct JobChoices {
   ConsoleChoices console;
 };
 
+struct PlanChoices {
+  JobChoices job;
+  std::optional<int> max_hosts;
+  bool json = false;
+};
+
 struct ValidateChoices {
   std::vector<std::string> specs;
   std::vector<SpecOverride> overrides;
@@ -72,6 +78,7 @@ struct Parsed {
 using Arguments = std::vector<std::string>;
 [[nodiscard]] Result<Parsed<JobChoices>> parse_run(const Arguments& arguments);
 [[nodiscard]] Result<Parsed<JobChoices>> parse_list(const Arguments& arguments);
+[[nodiscard]] Result<Parsed<PlanChoices>> parse_plan(const Arguments& arguments);
 [[nodiscard]] Result<Parsed<ValidateChoices>> parse_validate(const Arguments& arguments);
 [[nodiscard]] Result<Parsed<ReportChoices>> parse_report(const Arguments& arguments);
 [[nodiscard]] Result<Parsed<MergeChoices>> parse_merge(const Arguments& arguments);

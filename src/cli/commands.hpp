@@ -9,6 +9,7 @@ namespace ffci {
 
 [[nodiscard]] Result<ExitCode> run_command(const JobChoices& choices);
 [[nodiscard]] Result<ExitCode> list_command(const JobChoices& choices);
+[[nodiscard]] Result<ExitCode> plan_command(const PlanChoices& choices);
 [[nodiscard]] Result<ExitCode> validate_command(const ValidateChoices& choices);
 [[nodiscard]] Result<ExitCode> report_command(const ReportChoices& choices);
 [[nodiscard]] Result<ExitCode> merge_command(const MergeChoices& choices);

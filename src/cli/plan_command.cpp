@@ -1,0 +1,66 @@
+// ff-ci plan: how long the job would take on how many hosts. Nothing is started, unless a machine
+// must be asked for its tests.
+#include <fmt/format.h>
+
+#include <boost/asio/io_context.hpp>
+#include <thread>
+
+#include "cli/commands.hpp"
+#include "cli/job.hpp"
+#include "engine/forecast.hpp"
+#include "report/plan_table.hpp"
+
+namespace ffci {
+namespace {
+
+HostPlan local_host(const JobSpec& spec, int slots) {
+  const bool devices = !spec.local || spec.local->devices;
+  return {"local", slots, devices ? slots : 1};
+}
+
+int local_slots(const JobSpec& spec) {
+  if (spec.local) return spec.local->slots;
+  return spec.ssh ? 0 : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+// So many slots here, when the tests run here only; else so many machines, and what runs here.
+std::vector<HostPlan> hosts_of(const JobSpec& spec, int number) {
+  if (!spec.ssh) return {local_host(spec, number)};
+  std::vector<HostPlan> hosts;
+  if (spec.local) hosts.push_back(local_host(spec, spec.local->slots));
+  for (int machine = 1; machine <= number; ++machine)
+    hosts.push_back({fmt::format("machine {}", machine), spec.ssh->slots, 1});
+  return hosts;
+}
+
+}  // namespace
+
+Result<ExitCode> plan_command(const PlanChoices& choices) {
+  boost::asio::io_context loop(1);
+  EarlyHosts early(loop);
+  const auto job = load_job(choices.job, early);
+  if (!job) return tl::unexpected(job.error());
+  if (job->plan.tests.empty()) {
+    fmt::print(stderr, "ff-ci: no test was selected\n");
+    return ExitCode::nothing_run;
+  }
+  const JobSpec& spec = job->spec;
+  ForecastQuestion question;
+  question.plan = job->plan;
+  question.takes = believed_durations(job->plan);
+  question.hosts = [&](int number) { return hosts_of(spec, number); };
+  question.own = spec.ssh ? static_cast<int>(spec.ssh->machines.size()) : local_slots(spec);
+  question.most = choices.max_hosts;
+  Forecast made = forecast(question);
+  made.job = spec.name;
+  made.unit = spec.ssh ? HostUnit::machine : HostUnit::slot;
+  if (spec.ssh) {
+    made.slots_each = spec.ssh->slots;
+    made.local_slots = local_slots(spec);
+  }
+  made.durations = job->durations;
+  fmt::print("{}", choices.json ? plan_json(made) : plan_table(made));
+  return ExitCode::ok;
+}
+
+}  // namespace ffci
