@@ -23,6 +23,10 @@ struct KeyOption {
   const char* removes = nullptr;                       // the key that the option makes void
 };
 
+constexpr std::string_view source_help =
+    "SOURCE: latest (default), a recording's label, -1 (the most recent\n"
+    "recording), a run id, the path of a run's folder, or the path or URL of a summary.json.\n\n";
+
 constexpr KeyOption key_options[] = {
     {"name", "name", "NAME", "the job's name"},
     {"groups,g", "suites.*.fstests.groups", "GROUP,...",
@@ -143,13 +147,53 @@ struct Shape {
 
 constexpr const char* positional_name = "positional";
 
-// An option whose value may be left out takes it only with '=': otherwise it would swallow the job
+// Options whose value may be left out take it only with '=': otherwise they would swallow the job
 // spec.
+constexpr std::string_view with_optional_values[] = {"--slowest-first", "--resume"};
+constexpr std::string_view left_out = "\n";  // the value then
+
 Arguments without_optional_values(Arguments arguments) {
   for (std::string& argument : arguments) {
-    if (argument == "--slowest-first" || argument == "--resume") argument += "=latest";
+    if (argument == "--") break;
+    for (const std::string_view option : with_optional_values) {
+      if (argument != option) continue;
+      argument.append("=").append(left_out);
+      break;
+    }
   }
   return arguments;
+}
+
+bool is_recording_number(const std::string& argument) {
+  return argument.size() > 1 && argument[0] == '-' &&
+         argument.find_first_not_of("0123456789", 1) == std::string::npos;
+}
+
+// "-1" is a SOURCE, not an option: it goes with the option before it, or stands alone.
+Arguments with_recording_numbers(const Arguments& arguments, const po::options_description& all) {
+  const auto wants_value = [&](const std::string& typed) {
+    const bool is_long = typed.starts_with("--");
+    const auto& options = all.options();
+    return std::any_of(options.begin(), options.end(), [&](const auto& option) {
+      const std::string name =
+          is_long ? "--" + option->long_name()
+                  : option->canonical_display_name(po::command_line_style::allow_dash_for_short);
+      return name == typed && option->semantic()->min_tokens() > 0;
+    });
+  };
+  Arguments joined;
+  bool only_positional = false;
+  for (const std::string& argument : arguments) {
+    only_positional |= argument == "--";
+    if (only_positional || !is_recording_number(argument)) {
+      joined.push_back(argument);
+    } else if (!joined.empty() && wants_value(joined.back())) {
+      joined.back() += (joined.back().starts_with("--") ? "=" : "") + argument;
+    } else {
+      joined.push_back(fmt::format("--{}={}", positional_name, argument));
+    }
+  }
+  return joined;
 }
 
 Result<po::variables_map> parse(const Arguments& arguments, const Shape& shape) {
@@ -162,12 +206,13 @@ Result<po::variables_map> parse(const Arguments& arguments, const Shape& shape) 
     po::variables_map found;
     constexpr auto style =
         po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
-    po::store(po::command_line_parser(without_optional_values(arguments))
-                  .options(all)
-                  .positional(positional)
-                  .style(style)
-                  .run(),
-              found);
+    po::store(
+        po::command_line_parser(with_recording_numbers(without_optional_values(arguments), all))
+            .options(all)
+            .positional(positional)
+            .style(style)
+            .run(),
+        found);
     po::notify(found);
     return found;
   } catch (const po::unknown_option& error) {
@@ -243,7 +288,7 @@ Result<std::vector<SpecOverride>> overrides_of(const po::variables_map& found) {
   if (found["no-dmesg"].as<bool>()) overrides.push_back({"--no-dmesg", "run.dmesg", "false"});
   if (const auto source = given(found, "slowest-first")) {
     overrides.push_back({"--slowest-first", "run.order", "slowest-first"});
-    overrides.push_back({"--slowest-first", "run.durations", *source});
+    if (*source != left_out) overrides.push_back({"--slowest-first", "run.durations", *source});
   }
   for (const KeyOption& option : key_options) {
     const auto value = option.form == SpecOverride::Form::comma_list
@@ -288,6 +333,7 @@ Result<void> assign(T& to, Result<T> value) {
 
 Result<void> choose_job(const po::variables_map& found, JobChoices& choices) {
   choices.resume = given(found, "resume");
+  if (choices.resume == left_out) choices.resume = "latest";
   choices.patterns = all_given(found, positional_name);
   if (!choices.patterns.empty()) {
     choices.spec = choices.patterns.front();
@@ -405,11 +451,12 @@ Result<Parsed<ReportChoices>> parse_report(const Arguments& arguments) {
       ("junit", text("FILE"), "also write the JUnit report there")   //
       ("summary", text("FILE"), "also write summary.json there");
   Shape shape{
-      "Usage: ff-ci report [OPTION…] [SOURCE]\n\n"
-      "Writes the reports of a stored run again, the same bytes from the same events, and prints "
-      "its\n"
-      "summary. Exits as that run did. SOURCE: latest (default), a run id, or the path of a run's "
-      "folder.\n\n",
+      fmt::format(
+          "Usage: ff-ci report [OPTION…] [SOURCE]\n\n"
+          "Writes the reports of a stored run again, the same bytes from the same events, "
+          "and prints its\nsummary. Exits as that run did. A lone summary.json is printed, and "
+          "written only where --junit\nand --summary say.\n\n{}",
+          source_help),
       {}};
   shape.options.add(here).add(console_options());
   return parse_with<ReportChoices>(

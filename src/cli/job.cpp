@@ -16,7 +16,7 @@
 #include "cli/broken_off_run.hpp"
 #include "cli/ci_shard.hpp"
 #include "engine/shards.hpp"
-#include "store/expected_durations.hpp"
+#include "cli/load_source.hpp"
 #include "store/plan_digest.hpp"
 #include "suites/commands_suite.hpp"
 #include "suites/fstests_suite.hpp"
@@ -162,8 +162,12 @@ void set_expected(std::vector<TestCase>& tests, const ExpectedDurations& duratio
   for (TestCase& test : tests) {
     TestId id = test.id;
     id.iteration = 1;
-    if (const auto known = durations.by_test.find(id); known != durations.by_test.end())
+    if (const auto known = durations.by_test.find(id); known != durations.by_test.end()) {
       test.expected = known->second;
+    } else if (const auto named = durations.by_name.find(id.name);
+               named != durations.by_name.end()) {
+      test.expected = named->second;
+    }
   }
 }
 
@@ -294,7 +298,7 @@ Result<Job> load_job(const JobChoices& choices, EarlyHosts& hosts) {
 
   const RunSpec& run = job->spec.run;
   job->plan.tests = repeated(*selected, run.iterate);
-  auto durations = expected_durations_from(job->spec.reports.directory, run.durations);
+  auto durations = load_durations(job->spec.reports.directory, run.durations);
   if (!durations) return tl::unexpected(durations.error());
   set_expected(job->plan.tests, *durations);
   job->durations = durations->source;

@@ -1,26 +1,24 @@
-// ff-ci report: the reports of a stored run, from its journal alone.
+// ff-ci report: the reports of a stored run, from its journal or its summary.json alone.
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include "cli/command_line.hpp"
 #include "cli/commands.hpp"
+#include "cli/load_source.hpp"
 #include "cli/reports.hpp"
 #include "report/console.hpp"
-#include "store/journal.hpp"
-#include "store/results_tree.hpp"
 
 namespace ffci {
 
 Result<ExitCode> report_command(const ReportChoices& choices) {
-  const auto folder = find_run(choices.results, choices.source);
-  if (!folder) return tl::unexpected(folder.error());
-  const auto run = read_journal(*folder / "journal.jsonl");
-  if (!run) return tl::unexpected(run.error());
-  const Result<void> written = write_reports(*run, {*folder, choices.junit, choices.summary});
+  const auto stored = load_source(choices.results, choices.source);
+  if (!stored) return tl::unexpected(stored.error());
+  const Run& run = stored->run;
+  const Result<void> written = write_reports(run, {stored->folder, choices.junit, choices.summary});
   ConsoleReport(console_options(choices.console, STDOUT_FILENO), LogWriter(STDOUT_FILENO))
-      .summary(*run);
+      .summary(run);
   if (!written) return tl::unexpected(written.error());
-  return exit_code_for(*run);
+  return exit_code_for(run);
 }
 
 }  // namespace ffci

@@ -50,8 +50,10 @@ Result<void> write_reports(const Run& run, const ReportPlaces& places) {
   };
   const std::string summary = summary_json(run);
   const std::string junit = junit_xml(run);
-  write(places.run_folder / "summary.json", summary);
-  write(places.run_folder / "junit.xml", junit);
+  if (!places.run_folder.empty()) {
+    write(places.run_folder / "summary.json", summary);
+    write(places.run_folder / "junit.xml", junit);
+  }
   if (places.summary) write(*places.summary, summary);
   if (places.junit) write(*places.junit, junit);
   return all;

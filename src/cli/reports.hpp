@@ -16,7 +16,7 @@
 namespace ffci {
 
 struct ReportPlaces {
-  std::filesystem::path run_folder;
+  std::filesystem::path run_folder;           // empty: the run has none
   std::optional<std::string> junit, summary;  // copies
 };
 

@@ -166,7 +166,9 @@ std::optional<std::string> Field::run_source() const {
   const std::optional<std::string> written = filled_text();
   if (!written) return std::nullopt;
   const bool is_url = written->find("://") != std::string::npos;
-  const bool is_path = written->find('/') != std::string::npos || written->ends_with(".json");
+  const auto ends = [&](std::string_view suffix) { return written->ends_with(suffix); };
+  const bool is_path =
+      written->find('/') != std::string::npos || ends(".json") || ends(".xml") || ends(".time");
   return is_path && !is_url ? resolved(*written) : *written;
 }
 

@@ -5,6 +5,7 @@
 
 #include "store/journal.hpp"
 #include "store/results_tree.hpp"
+#include "store/run_sources.hpp"
 
 namespace ffci {
 namespace fs = std::filesystem;
@@ -36,16 +37,19 @@ void add_new_ones(ExpectedDurations& durations, const Run& run) {
 
 }  // namespace
 
+ExpectedDurations durations_of(const Run& run) {
+  ExpectedDurations durations;
+  add_new_ones(durations, run);
+  return durations;
+}
+
 Result<ExpectedDurations> expected_durations_from(const fs::path& results,
                                                   const std::string& source) {
   ExpectedDurations durations;
   if (source != "latest") {
-    const Result<fs::path> folder = find_run(results, source);
-    if (!folder) return tl::unexpected(folder.error());
-    const Result<Run> run = read_journal(*folder / "journal.jsonl");
-    if (!run) return tl::unexpected(run.error());
-    add_new_ones(durations, *run);
-    return durations;
+    const Result<StoredRun> stored = load_run(results, source);
+    if (!stored) return tl::unexpected(stored.error());
+    return durations_of(stored->run);
   }
   std::vector<std::string> runs = run_ids(results);
   if (runs.size() > most_runs) runs.resize(most_runs);
