@@ -46,6 +46,7 @@ constexpr Command commands[] = {
     {"report", "write the reports of a stored run again",
      parse_and_run<parse_report, report_command>},
     {"merge", "join the shards of a run", parse_and_run<parse_merge, merge_command>},
+    {"record", "give a stored run a label", parse_and_run<parse_record, record_command>},
     {"compare", "say what changed from one run to another",
      parse_and_run<parse_compare, compare_command>},
 };

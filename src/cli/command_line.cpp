@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "base/text.hpp"
+#include "store/recordings.hpp"
 
 namespace ffci {
 namespace {
@@ -149,7 +150,7 @@ constexpr const char* positional_name = "positional";
 
 // Options whose value may be left out take it only with '=': otherwise they would swallow the job
 // spec.
-constexpr std::string_view with_optional_values[] = {"--slowest-first", "--resume"};
+constexpr std::string_view with_optional_values[] = {"--slowest-first", "--record", "--resume"};
 constexpr std::string_view left_out = "\n";  // the value then
 
 Arguments without_optional_values(Arguments arguments) {
@@ -331,6 +332,14 @@ Result<void> assign(T& to, Result<T> value) {
   return {};
 }
 
+Result<void> choose_label(const po::variables_map& found, JobChoices& choices) {
+  choices.record = given(found, "record");
+  if (!choices.record) return {};
+  if (choices.record != left_out) return check_label(*choices.record);
+  choices.record = "";
+  return {};
+}
+
 Result<void> choose_job(const po::variables_map& found, JobChoices& choices) {
   choices.resume = given(found, "resume");
   if (choices.resume == left_out) choices.resume = "latest";
@@ -344,6 +353,7 @@ Result<void> choose_job(const po::variables_map& found, JobChoices& choices) {
   choices.excluded = all_given(found, "exclude-tests");
   if (found.count("list") > 0) choices.list = found["list"].as<bool>();
   choices.events = given(found, "events");
+  if (const auto chosen = choose_label(found, choices); !chosen) return chosen;
   if (auto overridden = assign(choices.overrides, overrides_of(found)); !overridden)
     return overridden;
   choices.groups_given = found.count("groups") > 0;
@@ -366,11 +376,12 @@ Result<Parsed<JobChoices>> parse_run(const Arguments& arguments) {
       ("list,l", po::bool_switch(), "only list the tests, as `ff-ci list` does")  //
       ("resume", text("RUN"),
        "go on with a run that was killed or stopped: the latest, or with =RUN that one; JOB and "
-       "its "
-       "options may be left out, and can't be others")  //
+       "its options may be left out, and can't be others")  //
       ("events", text("FILE"),
        "write the run's events to FILE as they happen, one JSON object a line (-: stdout; the log "
-       "then goes to stderr)");
+       "then goes to stderr)")  //
+      ("record", text("LABEL"),
+       "record the run under its id, or with =LABEL under that label, which leaves an earlier run");
   Shape shape{
       "Usage: ff-ci run [OPTION…] JOB [TEST…]\n"
       "       ff-ci run --resume[=RUN]\n\n"
@@ -498,6 +509,32 @@ Result<Parsed<MergeChoices>> parse_merge(const Arguments& arguments) {
         choices.junit = given(found, "junit");
         choices.summary = given(found, "summary");
         return assign(choices.console, console_of(found));
+      });
+}
+
+Result<Parsed<RecordChoices>> parse_record(const Arguments& arguments) {
+  po::options_description here("The recording");
+  here.add_options()                                                 //
+      ("source", text("SOURCE"), "the run (default: latest)")        //
+      ("results-dir", text("DIR"), "where runs are kept (results)")  //
+      ("force", po::bool_switch(), "also when the label leads to another run");
+  Shape shape{
+      fmt::format("Usage: ff-ci record [OPTION…] [LABEL]\n\n"
+                  "Makes DIR/recordings/LABEL lead to a run; without LABEL it has the run's id. "
+                  "ff-ci deletes no\nrecordings.\n\n{}",
+                  source_help),
+      {}};
+  shape.options.add(here);
+  return parse_with<RecordChoices>(
+      arguments, std::move(shape),
+      [](const po::variables_map& found, RecordChoices& choices) -> Result<void> {
+        const Arguments labels = all_given(found, positional_name);
+        if (labels.size() > 1) return fail(ErrorKind::usage, "more than one LABEL was given");
+        if (!labels.empty()) choices.label = labels.front();
+        choices.source = given(found, "source").value_or(choices.source);
+        choices.results = given(found, "results-dir").value_or(choices.results);
+        choices.force = found["force"].as<bool>();
+        return labels.empty() ? Result<void>() : check_label(choices.label);
       });
 }
 

@@ -32,6 +32,7 @@ struct JobChoices {
   std::optional<std::string> resume;   // the run to go on with; no spec need be given then
   std::vector<std::string> arguments;  // as they were typed
   std::optional<std::string> events;   // path, or "-"
+  std::optional<std::string> record;   // run --record: the label; empty: the run's id
   ConsoleChoices console;
 };
 
@@ -60,6 +61,13 @@ struct MergeChoices {
   ConsoleChoices console;
 };
 
+struct RecordChoices {
+  std::string label;  // empty: the run's id
+  std::string source = "latest";
+  std::string results = "results";
+  bool force = false;
+};
+
 struct CompareChoices {
   std::string a;  // empty: the run before b
   std::string b = "latest";
@@ -82,6 +90,7 @@ using Arguments = std::vector<std::string>;
 [[nodiscard]] Result<Parsed<ValidateChoices>> parse_validate(const Arguments& arguments);
 [[nodiscard]] Result<Parsed<ReportChoices>> parse_report(const Arguments& arguments);
 [[nodiscard]] Result<Parsed<MergeChoices>> parse_merge(const Arguments& arguments);
+[[nodiscard]] Result<Parsed<RecordChoices>> parse_record(const Arguments& arguments);
 [[nodiscard]] Result<Parsed<CompareChoices>> parse_compare(const Arguments& arguments);
 
 }  // namespace ffci

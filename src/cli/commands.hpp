@@ -13,6 +13,7 @@ namespace ffci {
 [[nodiscard]] Result<ExitCode> validate_command(const ValidateChoices& choices);
 [[nodiscard]] Result<ExitCode> report_command(const ReportChoices& choices);
 [[nodiscard]] Result<ExitCode> merge_command(const MergeChoices& choices);
+[[nodiscard]] Result<ExitCode> record_command(const RecordChoices& choices);
 [[nodiscard]] Result<ExitCode> compare_command(const CompareChoices& choices);
 
 }  // namespace ffci

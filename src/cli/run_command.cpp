@@ -13,6 +13,7 @@
 #include "cli/job.hpp"
 #include "cli/list_tests.hpp"
 #include "cli/make_hosts.hpp"
+#include "cli/record_run.hpp"
 #include "cli/reports.hpp"
 #include "cli/run_loop.hpp"
 #include "report/console.hpp"
@@ -144,6 +145,10 @@ Result<ExitCode> run_command(const JobChoices& choices) {
   console.summary(fold.run);
   if (!kept) return tl::unexpected(kept.error());
   if (!reported) return tl::unexpected(reported.error());
+  if (const auto recorded =
+          record_ended_run(job->spec.reports.directory, fold.run, choices.record, log);
+      !recorded)
+    return tl::unexpected(recorded.error());
   if (events.error() != 0)
     return fail(ErrorKind::io,
                 fmt::format("cannot write {}: {}", *choices.events, std::strerror(events.error())));
