@@ -150,7 +150,8 @@ constexpr const char* positional_name = "positional";
 
 // Options whose value may be left out take it only with '=': otherwise they would swallow the job
 // spec.
-constexpr std::string_view with_optional_values[] = {"--slowest-first", "--record", "--resume"};
+constexpr std::string_view with_optional_values[] = {"--slowest-first", "--record",
+                                                     "--rerun-failures", "--resume"};
 constexpr std::string_view left_out = "\n";  // the value then
 
 Arguments without_optional_values(Arguments arguments) {
@@ -353,6 +354,8 @@ Result<void> choose_job(const po::variables_map& found, JobChoices& choices) {
   choices.excluded = all_given(found, "exclude-tests");
   if (found.count("list") > 0) choices.list = found["list"].as<bool>();
   choices.events = given(found, "events");
+  choices.rerun = given(found, "rerun-failures");
+  if (choices.rerun == left_out) choices.rerun = "latest";
   if (const auto chosen = choose_label(found, choices); !chosen) return chosen;
   if (auto overridden = assign(choices.overrides, overrides_of(found)); !overridden)
     return overridden;
@@ -365,6 +368,9 @@ po::options_description selection_options() {
   po::options_description options("Selection");
   options.add_options()("exclude-tests,e", po::value<Arguments>()->composing()->value_name("TEST"),
                         "not these; may be repeated");
+  options.add_options()("rerun-failures", text("SOURCE"),
+                        "only those that failed, timed out, crashed or were errors in the latest "
+                        "run, or with =SOURCE in that one");
   return options;
 }
 

@@ -33,6 +33,7 @@ struct JobChoices {
   std::vector<std::string> arguments;  // as they were typed
   std::optional<std::string> events;   // path, or "-"
   std::optional<std::string> record;   // run --record: the label; empty: the run's id
+  std::optional<std::string> rerun;    // SOURCE of which only the failed tests are wanted
   ConsoleChoices console;
 };
 

@@ -136,6 +136,36 @@ Result<std::vector<TestCase>> named_tests(const std::vector<TestCase>& all,
   return selected;
 }
 
+bool failed(const TestResult& test) {
+  return is_bad(test.verdict()) || test.verdict() == Verdict::error;
+}
+
+// --rerun-failures: of `selected` what failed in that run. What failed there and is no longer of
+// the job (`all`) is said. Returns why nothing is left; empty: something is.
+Result<std::string> keep_failures(const JobSpec& spec, const std::string& source,
+                                  const std::vector<TestCase>& all,
+                                  std::vector<TestCase>& selected) {
+  const auto earlier = load_source(spec.reports.directory, source);
+  if (!earlier) return tl::unexpected(earlier.error());
+  std::unordered_set<TestId> wanted, known;
+  for (const TestCase& test : all)
+    known.insert(test.id);
+  for (const TestCase& test : selected)
+    known.insert(test.id);
+  for (const TestResult& test : earlier->run.tests()) {
+    TestId id = test.id;
+    id.iteration = 1;
+    if (!failed(test) || !wanted.insert(id).second || known.contains(id)) continue;
+    fmt::print(stderr, "ff-ci: {} failed in run {} and is no longer selected by the job\n",
+               printable_line(to_string(id)), printable_line(earlier->shown));
+  }
+  std::erase_if(selected, [&](const TestCase& test) { return !wanted.contains(test.id); });
+  if (wanted.empty()) return fmt::format("no failures in run {}", printable_line(earlier->shown));
+  if (!selected.empty()) return std::string();
+  return fmt::format("none of the {} failures in run {} was selected", wanted.size(),
+                     printable_line(earlier->shown));
+}
+
 Result<void> read_bpftrace_script(RunSpec& run) {
   if (run.bpftrace_script.empty()) return {};
   auto program = read_file(run.bpftrace_script, largest_bpftrace_script);
@@ -295,6 +325,11 @@ Result<Job> load_job(const JobChoices& choices, EarlyHosts& hosts) {
   if (!job) return job;
   auto selected = selected_tests(tests, choices);
   if (!selected) return tl::unexpected(selected.error());
+  if (choices.rerun) {
+    auto nothing = keep_failures(job->spec, *choices.rerun, tests.all, *selected);
+    if (!nothing) return tl::unexpected(nothing.error());
+    if (!nothing->empty()) job->nothing_selected = std::move(*nothing);
+  }
 
   const RunSpec& run = job->spec.run;
   job->plan.tests = repeated(*selected, run.iterate);

@@ -31,6 +31,7 @@ struct Job {
   EnginePlan plan;        // hosts are not in it yet
   std::string durations;  // where the expected ones came from; empty: there are none
   std::optional<Shard> shard;
+  std::string nothing_selected = "no test was selected";  // why, when there is none
 };
 
 // Error (no_input): it can't be read.

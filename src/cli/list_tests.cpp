@@ -21,6 +21,8 @@ ExitCode list_tests(const Job& job, const JobChoices& choices) {
     text += '\n';
   }
   fmt::print("{}", text);
+  if (job.plan.tests.empty() && choices.rerun)
+    fmt::print(stderr, "ff-ci: {}\n", job.nothing_selected);
   return job.plan.tests.empty() ? ExitCode::nothing_run : ExitCode::ok;
 }
 

@@ -100,7 +100,7 @@ Result<ExitCode> run_command(const JobChoices& choices) {
   if (!job) return tl::unexpected(job.error());
   if (choices.list) return list_tests(*job, choices);
   if (job->plan.tests.empty() && !job->shard) {
-    fmt::print(stderr, "ff-ci: no test was selected\n");
+    fmt::print(stderr, "ff-ci: {}\n", job->nothing_selected);
     return ExitCode::nothing_run;
   }
 
