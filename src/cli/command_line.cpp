@@ -550,13 +550,20 @@ Result<Parsed<CompareChoices>> parse_compare(const Arguments& arguments) {
       (",a", text("SOURCE"), "the earlier run (default: the one before -b)")  //
       (",b", text("SOURCE"), "the later run (default: latest)")               //
       ("results-dir", text("DIR"), "where runs are kept (results)");
+  po::options_description output("Output");
+  output.add_options()                                                                      //
+      ("json", po::bool_switch(), "as JSON, see schemas/comparison.schema.json")            //
+      ("markdown", po::bool_switch(), "as Markdown, for example for $GITHUB_STEP_SUMMARY")  //
+      ("strict-baseline", po::bool_switch(), "exit with 3 when tests are fixed or vanished");
   Shape shape{
-      "Usage: ff-ci compare [-a SOURCE] [-b SOURCE]\n\n"
-      "Says what changed from run a to run b, test by test. Exits with 1 when tests fail in b that "
-      "did\n"
-      "not in a. SOURCE: latest, a run id, or the path of a run's folder.\n\n",
+      fmt::format(
+          "Usage: ff-ci compare [-a SOURCE] [-b SOURCE] [OPTION…]\n\n"
+          "Says what changed from run a to run b, test by test. Exits with 1 when tests "
+          "fail in b that did\nnot in a, or the kernel reports there what it did not; with 5 "
+          "when that can't be known.\n\n{}",
+          source_help),
       {}};
-  shape.options.add(here);
+  shape.options.add(here).add(output);
   return parse_with<CompareChoices>(
       arguments, std::move(shape),
       [](const po::variables_map& found, CompareChoices& choices) -> Result<void> {
@@ -565,6 +572,12 @@ Result<Parsed<CompareChoices>> parse_compare(const Arguments& arguments) {
         choices.a = given(found, "-a").value_or(choices.a);
         choices.b = given(found, "-b").value_or(choices.b);
         choices.results = given(found, "results-dir").value_or(choices.results);
+        choices.strict_baseline = found["strict-baseline"].as<bool>();
+        const bool json = found["json"].as<bool>(), markdown = found["markdown"].as<bool>();
+        if (json && markdown)
+          return fail(ErrorKind::usage, "--json and --markdown exclude each other");
+        if (json) choices.format = CompareChoices::Format::json;
+        if (markdown) choices.format = CompareChoices::Format::markdown;
         return {};
       });
 }

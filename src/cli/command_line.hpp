@@ -70,9 +70,12 @@ struct RecordChoices {
 };
 
 struct CompareChoices {
+  enum class Format { text, json, markdown };
   std::string a;  // empty: the run before b
   std::string b = "latest";
   std::string results = "results";
+  Format format = Format::text;
+  bool strict_baseline = false;
 };
 
 // What was typed behind a command: its choices, or that its help is wanted.

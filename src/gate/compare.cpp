@@ -1,5 +1,10 @@
 #include "gate/compare.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 namespace ffci {
@@ -42,6 +47,113 @@ Change change_of(std::optional<Verdict> before, std::optional<Verdict> after) {
   return then == Says::bad ? Change::fixed : Change::skip_to_run;
 }
 
+bool has_run(std::optional<Verdict> verdict) {
+  return verdict && (says(*verdict) == Says::good || says(*verdict) == Says::bad);
+}
+
+bool is_comparable(const TestChange& test) {
+  return test.before && test.after && says(*test.before) != Says::nothing &&
+         says(*test.after) != Says::nothing;
+}
+
+FlakyChange flaky_change(const TestChange& test) {
+  if (test.before == Verdict::passed && test.after == Verdict::flaky) return FlakyChange::flaky_now;
+  if (test.before == Verdict::flaky && test.after == Verdict::passed)
+    return FlakyChange::no_longer_flaky;
+  return FlakyChange::none;
+}
+
+bool clearly_longer(Duration d, Duration than) {
+  return d - than > least_duration_change &&
+         to_seconds(d) > least_duration_ratio * to_seconds(than);
+}
+
+DurationChange duration_change(const TestChange& test) {
+  if (!has_run(test.before) || !has_run(test.after)) return DurationChange::none;
+  if (clearly_longer(test.duration_after, test.duration_before)) return DurationChange::slower;
+  if (clearly_longer(test.duration_before, test.duration_after)) return DurationChange::faster;
+  return DurationChange::none;
+}
+
+RunSide side_of(const Run& run) {
+  RunSide side;
+  side.run_id = side.shown = run.header().run_id;
+  side.job = run.header().job;
+  side.finished = run.finish().has_value();
+  side.result = result_of(run);
+  side.counts = run.counts();
+  side.tests = run.tests().size();
+  for (const TestResult& test : run.tests()) {
+    side.test_time += test.duration();
+    side.retries += test.attempts.empty() ? 0 : test.attempts.size() - 1;
+    for (const Attempt& attempt : test.attempts) {
+      if (attempt.outcome && std::holds_alternative<Crashed>(*attempt.outcome))
+        ++side.crashed_attempts;
+    }
+  }
+  return side;
+}
+
+// The signatures that an attempt stands for: its crash's, and those of what the kernel reported.
+template <class Visit>
+void for_each_report(const Attempt& attempt, Visit visit) {
+  for (const KernelReport& report : attempt.kernel_reports) {
+    if (!report.signature.empty()) visit(report);
+  }
+  if (!attempt.outcome) return;
+  const auto* crashed = std::get_if<Crashed>(&*attempt.outcome);
+  if (crashed == nullptr || crashed->signature.empty()) return;
+  const auto told = [&](const KernelReport& report) {
+    return report.signature == crashed->signature;
+  };
+  if (std::none_of(attempt.kernel_reports.begin(), attempt.kernel_reports.end(), told))
+    visit(KernelReport{crashed->why, crashed->signature, {}});
+}
+
+// Those that run a does not have, with the tests of b that met them.
+class NewSignatures {
+ public:
+  explicit NewSignatures(const Run& a) {
+    for (const TestResult& test : a.tests()) {
+      for (const Attempt& attempt : test.attempts)
+        for_each_report(attempt,
+                        [&](const KernelReport& report) { old_.insert(report.signature); });
+    }
+  }
+
+  // Each once.
+  std::vector<std::string> of(const TestResult& test) {
+    std::vector<std::string> found;
+    for (const Attempt& attempt : test.attempts) {
+      for_each_report(attempt, [&](const KernelReport& report) {
+        if (!report.allowed.empty() || old_.contains(report.signature)) return;
+        if (std::find(found.begin(), found.end(), report.signature) != found.end()) return;
+        found.push_back(report.signature);
+        const auto [at, added] = index_.try_emplace(report.signature, all_.size());
+        if (added) all_.push_back({report.signature, report.title, {}});
+        all_[at->second].tests.push_back(test.id);
+      });
+    }
+    return found;
+  }
+
+  std::vector<NewSignature> all() { return std::move(all_); }
+
+ private:
+  std::unordered_set<std::string> old_;
+  std::unordered_map<std::string, std::size_t> index_;
+  std::vector<NewSignature> all_;
+};
+
+// "2 regressions, 1 new failure"
+struct Words {
+  std::string text;
+  void add(std::size_t number, std::string_view one, std::string_view many) {
+    if (number == 0) return;
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", number, number == 1 ? one : many);
+  }
+};
+
 }  // namespace
 
 std::string_view change_name(Change change) {
@@ -73,16 +185,23 @@ std::string_view change_name(Change change) {
 }
 
 RunComparison compare_runs(const Run& a, const Run& b) {
-  RunComparison comparison{a.header().run_id, b.header().run_id, {}};
+  RunComparison comparison{side_of(a), side_of(b), {}, {}};
+  NewSignatures signatures(a);
   const auto add = [&](const TestResult* before, const TestResult* after) {
     TestChange change;
     change.id = (after != nullptr ? after : before)->id;
     if (before != nullptr)
       change.before = before->verdict(), change.duration_before = before->duration();
-    if (after != nullptr)
-      change.after = after->verdict(), change.duration_after = after->duration(),
+    if (after != nullptr) {
+      change.after = after->verdict(), change.duration_after = after->duration();
       change.reason = after->reason();
+      change.new_signatures = signatures.of(*after);
+    }
     change.change = change_of(change.before, change.after);
+    if (!change.new_signatures.empty() && change.change != Change::new_failure)
+      change.change = Change::regression;
+    change.flaky = flaky_change(change);
+    change.duration = duration_change(change);
     comparison.tests.push_back(std::move(change));
   };
   for (const TestResult& after : b.tests())
@@ -90,7 +209,48 @@ RunComparison compare_runs(const Run& a, const Run& b) {
   for (const TestResult& before : a.tests()) {
     if (b.find(before.id) == nullptr) add(&before, nullptr);
   }
+  comparison.new_signatures = signatures.all();
   return comparison;
+}
+
+std::size_t count_of(const RunComparison& comparison, Change change) {
+  return static_cast<std::size_t>(
+      std::count_if(comparison.tests.begin(), comparison.tests.end(),
+                    [&](const TestChange& test) { return test.change == change; }));
+}
+
+std::string_view comparison_result_name(ComparisonResult result) {
+  switch (result) {
+    case ComparisonResult::regression:
+      return "regression";
+    case ComparisonResult::incomplete:
+      return "incomplete";
+    case ComparisonResult::drift:
+      return "drift";
+    case ComparisonResult::no_change:
+      return "no_change";
+  }
+  return "incomplete";
+}
+
+ComparisonVerdict verdict_of(const RunComparison& comparison) {
+  Words words;
+  words.add(count_of(comparison, Change::regression), "regression", "regressions");
+  words.add(count_of(comparison, Change::new_failure), "new failure", "new failures");
+  if (!words.text.empty()) return {ComparisonResult::regression, words.text};
+
+  if (!comparison.b.finished)
+    return {ComparisonResult::incomplete, "the later run is still going, or was broken off"};
+  words.add(count_of(comparison, Change::incomplete), "test has no result in the later run",
+            "tests have no result in the later run");
+  if (!words.text.empty()) return {ComparisonResult::incomplete, words.text};
+  if (std::none_of(comparison.tests.begin(), comparison.tests.end(), is_comparable))
+    return {ComparisonResult::incomplete, "no test has a result in both runs"};
+
+  words.add(count_of(comparison, Change::fixed), "test fixed", "tests fixed");
+  words.add(count_of(comparison, Change::vanished), "test vanished", "tests vanished");
+  if (!words.text.empty()) return {ComparisonResult::drift, words.text};
+  return {ComparisonResult::no_change, "no test is worse"};
 }
 
 }  // namespace ffci

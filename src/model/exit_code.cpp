@@ -7,14 +7,21 @@ namespace ffci {
 std::span<const ExitCodeMeaning> exit_code_table() {
   static constexpr ExitCodeMeaning table[] = {
       {ExitCode::ok, "every selected test ran, and none failed"},
-      {ExitCode::regression, "tests failed, timed out or crashed; beats all below"},
+      {ExitCode::regression,
+       "tests failed, timed out or crashed; `compare`: regressions or new failures; beats all "
+       "below"},
+      {ExitCode::drift,
+       "drift from the baseline other than regressions (fixed or vanished tests), only with "
+       "`compare --strict-baseline`"},
       {ExitCode::nothing_run, "nothing was selected, or nothing ran (all skipped)"},
       {ExitCode::incomplete,
-       "incomplete: no test failed, but some did not run or met infrastructure errors"},
+       "incomplete: no test failed, but some did not run or met infrastructure errors; `compare`: "
+       "no "
+       "regression, but tests have no result or nothing can be compared"},
       {ExitCode::usage, "wrong command line"},
       {ExitCode::data, "malformed input data"},
       {ExitCode::no_input, "an input file is missing or unreadable"},
-      {ExitCode::no_hosts, "no usable host"},
+      {ExitCode::no_hosts, "no usable host, or a URL can't be read"},
       {ExitCode::internal, "internal error"},
       {ExitCode::io, "the results or a report could not be written"},
       {ExitCode::temporary,

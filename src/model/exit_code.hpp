@@ -14,6 +14,7 @@ namespace ffci {
 enum class ExitCode {
   ok = 0,
   regression = 1,
+  drift = 3,
   nothing_run = 4,
   incomplete = 5,
   usage = 64,

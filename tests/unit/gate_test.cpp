@@ -9,7 +9,7 @@ namespace {
 const std::vector<Try> passes{{}};
 const std::vector<Try> flakes{{.outcome = exit_with(1)}, {}};
 const std::vector<Try> fails{{.outcome = exit_with(1, "boom")}};
-const std::vector<Try> crashes{{.outcome = Crashed{"oops", "sig"}}};
+const std::vector<Try> crashes{{.outcome = Crashed{"oops", ""}}};
 const std::vector<Try> skips{{.outcome = Skipped{"no"}}};
 const std::vector<Try> errs{{.outcome = SetupFailed{"no"}}};
 const std::vector<Try> never{};
@@ -73,8 +73,8 @@ TEST_CASE("tests of only one run are added, new failures or vanished, in the lat
                     .test({"s", "", "new"}, skips)
                     .run();
   const RunComparison comparison = compare_runs(a, b);
-  CHECK(comparison.run_a == "a");
-  CHECK(comparison.run_b == "b");
+  CHECK(comparison.a.run_id == "a");
+  CHECK(comparison.b.run_id == "b");
   std::vector<std::pair<std::string, Change>> changes;
   for (const TestChange& test : comparison.tests)
     changes.emplace_back(test.id.name, test.change);
@@ -94,6 +94,99 @@ TEST_CASE("iterations and configurations are compared with their own") {
   CHECK(comparison.tests[0].change == Change::added);
   CHECK(comparison.tests[1].change == Change::fixed);
   CHECK(comparison.tests[2].change == Change::vanished);
+}
+
+TEST_CASE(
+    "a signature that the earlier run does not have is a regression, whatever became of the test") {
+  const auto warned = [](const char* signature, const char* allowed = "") {
+    return Try{.kernel_reports = {{"WARNING in f", signature, allowed}}};
+  };
+  const std::vector<Try> crashes_with_sig{{.outcome = Crashed{"oops", "sig"}}};
+  CHECK(change_from(fails, crashes_with_sig) == Change::regression);
+  CHECK(change_from(crashes_with_sig, crashes_with_sig) == Change::known_failure);
+  CHECK(change_from(passes, {{.outcome = Crashed{"oops", "sig"}}, {}}) == Change::regression);
+  CHECK(change_from(passes, {warned("w")}) == Change::regression);
+  CHECK(change_from(passes, {warned("w", "known")}) == Change::unchanged);
+  CHECK(change_from({warned("w", "known")}, {warned("w")}) == Change::unchanged);
+  CHECK(change_from(skips, crashes_with_sig) == Change::new_failure);
+  CHECK(change_from(never, {warned("w")}) == Change::regression);
+
+  const Run a = RunBuilder("a").test({"s", "", "other"}, {warned("old")}).run();
+  const Run b = RunBuilder("b")
+                    .test({"s", "", "t"}, {warned("new"), warned("new"), warned("old")})
+                    .test({"s", "", "u"}, {warned("new")})
+                    .run();
+  const RunComparison comparison = compare_runs(a, b);
+  REQUIRE(comparison.new_signatures.size() == 1);
+  CHECK(comparison.new_signatures[0].signature == "new");
+  CHECK(comparison.new_signatures[0].title == "WARNING in f");
+  CHECK(comparison.new_signatures[0].tests == std::vector<TestId>{{"s", "", "t"}, {"s", "", "u"}});
+}
+
+TEST_CASE("flaky now and no longer flaky are told of tests that pass in both runs") {
+  const auto flaky = [](const std::vector<Try>& before, const std::vector<Try>& after) {
+    return compare_runs(RunBuilder("a").test(id, before).run(),
+                        RunBuilder("b").test(id, after).run())
+        .tests.at(0)
+        .flaky;
+  };
+  CHECK(flaky(passes, flakes) == FlakyChange::flaky_now);
+  CHECK(flaky(flakes, passes) == FlakyChange::no_longer_flaky);
+  CHECK(flaky(flakes, flakes) == FlakyChange::none);
+  CHECK(flaky(fails, flakes) == FlakyChange::none);
+}
+
+TEST_CASE("a duration has changed when it differs by more than a second and by a quarter") {
+  const auto change = [](Duration before, Duration after) {
+    return compare_runs(RunBuilder("a").test(id, {{.duration = before}}).run(),
+                        RunBuilder("b").test(id, {{.duration = after}}).run())
+        .tests.at(0)
+        .duration;
+  };
+  CHECK(change(4s, 6s) == DurationChange::slower);
+  CHECK(change(6s, 4s) == DurationChange::faster);
+  CHECK(change(100s, 124s) == DurationChange::none);
+  CHECK(change(100ms, 900ms) == DurationChange::none);
+  CHECK(change(4s, 5s) == DurationChange::none);
+}
+
+TEST_CASE("a run's side counts crashed attempts and retries") {
+  const Run run =
+      RunBuilder("a").test(id, {crashes[0], crashes[0], {}}).test({"s", "", "u"}, flakes).run();
+  const RunSide side = compare_runs(run, run).b;
+  CHECK(side.crashed_attempts == 2);
+  CHECK(side.retries == 3);
+  CHECK(side.tests == 2);
+  CHECK(side.counts.at(Verdict::flaky) == 2);
+  CHECK_FALSE(side.finished);
+}
+
+TEST_CASE("a comparison comes to the worst of what it found") {
+  const auto verdict = [](const std::vector<Try>& before, const std::vector<Try>& after) {
+    return verdict_of(compare_runs(
+        RunBuilder("a").test(id, before).test({"s", "", "same"}, passes).finish().run(),
+        RunBuilder("b").test(id, after).test({"s", "", "same"}, passes).finish().run()));
+  };
+  CHECK(verdict(passes, passes).result == ComparisonResult::no_change);
+  CHECK(verdict(fails, fails).result == ComparisonResult::no_change);
+  CHECK(verdict(fails, passes).result == ComparisonResult::drift);
+  CHECK(verdict(fails, passes).why == "1 test fixed");
+  CHECK(verdict(passes, errs).result == ComparisonResult::incomplete);
+  CHECK(verdict(passes, errs).why == "1 test has no result in the later run");
+  CHECK(verdict(passes, fails).result == ComparisonResult::regression);
+  CHECK(verdict(passes, fails).why == "1 regression");
+  CHECK(verdict(skips, fails).why == "1 new failure");
+}
+
+TEST_CASE("a later run that did not finish, or has nothing in common, says nothing") {
+  const Run done = RunBuilder("a").test(id, passes).finish().run();
+  const Run going = RunBuilder("b").test(id, passes).run();
+  CHECK(verdict_of(compare_runs(done, going)).result == ComparisonResult::incomplete);
+  CHECK(verdict_of(compare_runs(going, done)).result == ComparisonResult::no_change);
+  const Run other = RunBuilder("c").test({"s", "", "u"}, passes).finish().run();
+  CHECK(verdict_of(compare_runs(done, other)).why == "no test has a result in both runs");
+  CHECK(verdict_of(compare_runs(done, RunBuilder("d").test(id, fails).run())).result ==
+        ComparisonResult::regression);
 }
 
 TEST_CASE("a change carries verdicts, durations and the later reason") {
