@@ -36,6 +36,25 @@ tl::unexpected<Error> refuse(const fs::path& path, int error) {
               fmt::format("cannot make {}: {}", path.string(), std::strerror(error)));
 }
 
+// Empty: it is a plain word that means nothing else; a run's id is one, too.
+std::string why_not_plain(std::string_view label) {
+  constexpr std::string_view plain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-";
+  if (label.empty()) return "it is empty";
+  if (label.size() > longest_label) return fmt::format("it is longer than {}", longest_label);
+  if (label.find_first_not_of(plain) != std::string_view::npos)
+    return "expected letters, digits, '.', '_', '+' and '-'";
+  if (label[0] == '-' || label[0] == '.') return "it begins with '-' or '.'";
+  if (label == "latest" || label == "history") return "that word means something else";
+  if (label.find_first_not_of(digits) == std::string_view::npos) return "it has nothing but digits";
+  return {};
+}
+
+tl::unexpected<Error> refuse_label(std::string_view label, std::string_view why) {
+  return fail(ErrorKind::usage, fmt::format("'{}' can't be the label of a recording: {}",
+                                            printable_line(label, 60), why));
+}
+
 }  // namespace
 
 std::vector<Recording> recordings(const fs::path& results) {
@@ -47,7 +66,7 @@ std::vector<Recording> recordings(const fs::path& results) {
     std::error_code no_link;
     const fs::path target = fs::read_symlink(at->path(), no_link);
     const std::string label = at->path().filename();
-    if (!no_link && check_label(label)) found.push_back({label, target.filename()});
+    if (!no_link && why_not_plain(label).empty()) found.push_back({label, target.filename()});
   }
   std::sort(found.begin(), found.end(), [](const Recording& a, const Recording& b) {
     return std::tie(b.run_id, a.label) < std::tie(a.run_id, b.label);
@@ -56,32 +75,21 @@ std::vector<Recording> recordings(const fs::path& results) {
 }
 
 Result<void> check_label(std::string_view label) {
-  constexpr std::string_view plain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-";
-  const auto complain = [&](std::string_view why) {
-    return fail(ErrorKind::usage, fmt::format("'{}' can't be the label of a recording: {}",
-                                              printable_line(label, 60), why));
-  };
-  if (label.empty()) return complain("it is empty");
-  if (label.size() > longest_label) return complain("it has more than 200 characters");
-  if (label.find_first_not_of(plain) != std::string_view::npos)
-    return complain("expected letters, digits, '.', '_', '+' and '-'");
-  if (label[0] == '-' || label[0] == '.') return complain("it begins with '-' or '.'");
-  if (label == "latest" || label == "history") return complain("that word means something else");
-  if (label.find_first_not_of(digits) == std::string_view::npos)
-    return complain("it has nothing but digits");
-  return {};
+  std::string why = why_not_plain(label);
+  if (why.empty() && looks_like_run_id(label)) why = "it is the id of a run";
+  if (why.empty()) return {};
+  return refuse_label(label, why);
 }
 
 Result<std::optional<std::string>> record(const fs::path& results, const std::string& run_id,
                                           const std::string& label, MoveLabel move) {
-  if (const auto fits = check_label(label); !fits) return tl::unexpected(fits.error());
   std::error_code error;
-  const bool names_a_run = looks_like_run_id(label) || fs::exists(results / "runs" / label, error);
-  if (names_a_run && label != run_id) {
-    return fail(
-        ErrorKind::usage,
-        fmt::format("'{}' can't be the label of run {}: it is the id of a run", label, run_id));
+  if (label == run_id) {
+    if (const std::string why = why_not_plain(label); !why.empty()) return refuse_label(label, why);
+  } else {
+    if (const auto fits = check_label(label); !fits) return tl::unexpected(fits.error());
+    if (fs::exists(results / "runs" / label, error))
+      return refuse_label(label, "it is the id of a run");
   }
   const fs::path folder = results / "recordings", link = folder / label;
   fs::create_directories(folder, error);

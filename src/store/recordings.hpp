@@ -21,7 +21,8 @@ struct Recording {
 // By their runs, the newest first, and then by label.
 [[nodiscard]] std::vector<Recording> recordings(const std::filesystem::path& results);
 
-// Error (usage): the label can't be one, and why.
+// Error (usage): the label can't be one, and why. A run's id can be the label of that run only, so
+// it is refused here.
 [[nodiscard]] Result<void> check_label(std::string_view label);
 
 enum class MoveLabel { no, yes };

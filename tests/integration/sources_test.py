@@ -215,7 +215,7 @@ class Recordings(SourcesTest):
 
     def test_labels_that_can_not_be_are_refused_before_anything_runs(self):
         self.commands({"a": "true"})
-        for label in ("latest", "history", "12", "a/b", "-x", ".x"):
+        for label in ("latest", "history", "12", "a/b", "-x", ".x", "20260131T120000Z"):
             with self.subTest(label):
                 self.assertIn("can't be the label", self.refused(64, "run", f"--record={label}", "job.yaml"))
         self.assertFalse((self.folder / "results").exists())

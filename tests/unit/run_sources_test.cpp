@@ -276,7 +276,8 @@ TEST_CASE("a label stays with its run unless it may move") {
 TEST_CASE("a label is a plain word that means nothing else") {
   for (const char* good : {"main", "v6.18-rc3", "a_b+c", "6.18", "A1"})
     CHECK(check_label(good));
-  for (const char* bad : {"", "latest", "history", "123", "-x", ".x", "a/b", "a b", "ä", "a\n"})
+  for (const char* bad : {"", "latest", "history", "123", "-x", ".x", "a/b", "a b", "ä", "a\n",
+                          "20260105T120000Z", "20260105T120000Z-2"})
     CHECK_FALSE(check_label(bad));
   const Folder folder;
   folder.add_run(monday);
