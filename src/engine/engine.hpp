@@ -15,8 +15,8 @@
 //
 // Tests of a suite that allows it share a batch, one command, when they are of one configuration
 // and iteration, were not tried yet and need not be alone. They are taken in the queue's order as
-// long as the batch is expected to end within its limit (see Workload). Whatever was tried before
-// goes in a batch of its own.
+// long as the batch is expected to end within its limit; a long one goes alone (see Workload).
+// Whatever was tried before goes in a batch of its own.
 //
 // What a batch leaves undone: a test that was running when its time was up, its host was lost or
 // its command ended is charged, and the tests that had not begun go back as they were. They are

@@ -73,10 +73,12 @@ std::vector<size_t> Engine::take_batch(size_t first) {
     unqueue(first);
     return taken;
   }
-  Duration limit = work.batch_limit(*plan_.batch_target, places_[test.suite].slots, now_);
+  const size_t slots = places_[test.suite].slots;
+  Duration limit = work.batch_limit(*plan_.batch_target, slots, now_);
   if (plan_.deadline) limit = std::min(limit, *plan_.deadline - now_);
   unqueue(first);
   Duration takes = work.expected(plan_.tests[first].expected);
+  if (work.wants_own_batch(takes, slots, now_)) return taken;
   while (!company.empty()) {
     const size_t next = company.begin()->second;
     takes += work.expected(plan_.tests[next].expected);

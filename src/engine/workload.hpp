@@ -41,8 +41,16 @@ class Workload {
   // are known, so that what is not as expected can be evened out by the batches behind it. Not less
   // than five times what a call costs, or than that even share itself.
   [[nodiscard]] Duration batch_limit(Duration target, std::size_t slots, Duration now) const;
+  // Whether a test that is expected to take so long should begin no batch of several: it is long
+  // beside what each of the slots has left to do, and what a call costs is little beside it. Where
+  // long tests share a batch, the last of them begins late, and later still when the others take
+  // longer than expected.
+  [[nodiscard]] bool wants_own_batch(Duration takes, std::size_t slots, Duration now) const;
 
  private:
+  // What would let all slots end at the same time.
+  [[nodiscard]] Duration even_share(std::size_t slots, Duration now) const;
+
   Duration usual_;
   Duration known_waiting_{};
   Duration::rep unknown_waiting_ = 0;

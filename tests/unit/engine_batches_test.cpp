@@ -89,6 +89,19 @@ TEST_CASE("several slots share what is left, in smaller and smaller batches") {
   CHECK(size(driver.over("t10")) == 2);
 }
 
+TEST_CASE("where slots share the work, what is long beside their shares goes alone") {
+  EnginePlan plan = batch_plan({"w", "x", "y", "z"}, {{"a", 2}});
+  plan.tests.push_back(test_case("long", 6s));
+  plan.tests.push_back(test_case("longer", 7s));
+  CHECK(Driver(plan).up(0) == Texts{"start longer on a/1", "start long on a/2"});
+  // A sixth of a share is longer than they are.
+  for (int i = 0; i < 100; ++i)
+    plan.tests.push_back(test_case("s" + std::to_string(i), 1s));
+  const Texts asked = Driver(plan).up(0);
+  REQUIRE(asked.size() == 2);
+  CHECK(asked[0].rfind("start longer long w x y z s0 ", 0) == 0);
+}
+
 TEST_CASE("a test that was tried before, or that is to be alone, has a batch of its own") {
   EnginePlan plan = batch_plan({"bad", "x", "alone", "y"}, {{"a", 2}});
   plan.tests[2].alone = true;
