@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <tuple>
 
 #include "base/file.hpp"
 #include "base/text.hpp"
@@ -25,6 +26,26 @@ std::uint64_t hash(std::string_view text) {
   for (const char c : text)
     value = (value ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
   return value;
+}
+
+// The part of a run's id that is its time; the rest tells those of one second apart.
+std::string_view by_time(const std::string& run_id) {
+  return std::string_view(run_id).substr(0, std::string_view("20260131T120000Z").size());
+}
+
+// By time, and "-10" after "-9".
+bool is_earlier(const std::string& a, const std::string& b) {
+  return std::make_tuple(by_time(a), a.size(), a) < std::make_tuple(by_time(b), b.size(), b);
+}
+
+// Of the ids, the newest first, the last one that a run of this second got; empty: there is none.
+std::string last_of(const std::string& second, const std::vector<std::string>& ids) {
+  const auto last = std::find_if(ids.begin(), ids.end(), [&](const std::string& id) {
+    return id == second ||
+           (id.starts_with(second + "-") &&
+            id.find_first_not_of("0123456789", second.size() + 1) == std::string::npos);
+  });
+  return last == ids.end() ? "" : *last;
 }
 
 tl::unexpected<Error> refuse(const fs::path& path, int error) {
@@ -93,14 +114,17 @@ Result<ResultsTree> ResultsTree::open(const fs::path& directory) {
 }
 
 Result<fs::path> ResultsTree::make_run(WallTime now, std::string& run_id) const {
-  const std::string by_time = compact_timestamp(now);
-  for (int more = 1; more < 1000; ++more) {
-    run_id = more == 1 ? by_time : fmt::format("{}-{}", by_time, more);
+  const std::string second = compact_timestamp(now);
+  // A run that was removed does not give its id to another one.
+  const std::string last = last_of(second, run_ids(directory_));
+  for (int more = 1; more < 10'000; ++more) {
+    run_id = more == 1 ? second : fmt::format("{}-{}", second, more);
+    if (std::make_tuple(run_id.size(), run_id) <= std::make_tuple(last.size(), last)) continue;
     const fs::path folder = directory_ / "runs" / run_id;
     if (::mkdir(folder.c_str(), 0755) == 0) return folder;
     if (errno != EEXIST) return refuse(folder, errno);
   }
-  return refuse(directory_ / "runs" / by_time, EEXIST);
+  return refuse(directory_ / "runs" / second, EEXIST);
 }
 
 Result<void> ResultsTree::point_latest_to(const std::string& run_id) const {
@@ -132,14 +156,16 @@ std::vector<std::string> run_ids(const fs::path& results) {
   std::vector<std::string> ids;
   std::error_code ignored;
   for (const fs::directory_entry& entry : fs::directory_iterator(results / "runs", ignored))
-    ids.push_back(entry.path().filename());
-  std::sort(ids.begin(), ids.end(), std::greater<>());
+    if (const std::string name = entry.path().filename(); !name.starts_with('.'))
+      ids.push_back(name);
+  std::sort(ids.begin(), ids.end(),
+            [](const std::string& a, const std::string& b) { return is_earlier(b, a); });
   return ids;
 }
 
 Result<std::string> run_before(const fs::path& results, const std::string& run_id) {
   for (std::string& id : run_ids(results)) {
-    if (id < run_id) return std::move(id);
+    if (is_earlier(id, run_id)) return std::move(id);
   }
   return fail(ErrorKind::no_input,
               fmt::format("there is no run before {} in {}", run_id, results.string()));

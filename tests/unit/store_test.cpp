@@ -370,6 +370,24 @@ TEST_CASE(
   CHECK_FALSE(run_before(folder.path, one));
 }
 
+TEST_CASE("a run of the same second never gets the id of one that was removed") {
+  const Folder folder;
+  const auto tree = ResultsTree::open(folder.path);
+  REQUIRE(tree);
+  const WallTime now(1'769'860'800'123ms);
+  std::vector<std::string> ids(11);
+  for (std::string& id : ids) {
+    REQUIRE(tree->make_run(now, id));
+    for (const std::string& before : ids) {
+      if (&before < &id) fs::remove(folder.path / "runs" / before);
+    }
+  }
+  CHECK(ids.back() == ids.front() + "-11");
+  fs::create_directories(folder.path / "runs" / ids[8]);
+  fs::create_directories(folder.path / "runs" / ".removing");
+  CHECK(run_ids(folder.path) == std::vector<std::string>{ids[10], ids[8]});
+}
+
 TEST_CASE(
     "expected durations come from the newest run that knows the test, by its longest attempt") {
   const Folder folder;
