@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -109,15 +110,11 @@ Result<void> JournalWriter::close() {
   return {};
 }
 
-namespace {
-
-// Hands over each event.
-template <class Take>
-Result<void> read_each_event(const std::filesystem::path& path, Take take) {
+Result<void> replay_journal(const std::filesystem::path& path, EventSink& sink) {
   const Result<std::string> content = read_file(path, largest_journal);
   if (!content) return tl::unexpected(content.error());
-  bool any = false;
   std::string_view rest = *content;
+  bool holds_a_run = false;
   for (int line = 1; !rest.empty(); ++line) {
     const size_t end = rest.find('\n');
     if (end == std::string_view::npos) break;  // torn: ff-ci died while it wrote
@@ -126,32 +123,53 @@ Result<void> read_each_event(const std::filesystem::path& path, Take take) {
     if (!event)
       return fail(ErrorKind::data,
                   fmt::format("{}:{}: {}", path.string(), line, event.error().message));
-    if (line == 1 && !std::holds_alternative<RunStarted>(event->fact)) {
+    if (const auto* started = std::get_if<RunStarted>(&event->fact)) {
+      holds_a_run = !started->run_id.empty();
+    } else if (line == 1) {
       return fail(ErrorKind::data,
                   fmt::format("{}:1: the first event is not 'run_started'", path.string()));
     }
-    take(std::move(*event));
-    any = true;
+    sink.on_event(*event);
   }
-  if (!any) return fail(ErrorKind::data, fmt::format("{}: holds no run", path.string()));
+  if (!holds_a_run) return fail(ErrorKind::data, fmt::format("{}: holds no run", path.string()));
   return {};
 }
 
-}  // namespace
-
 Result<std::vector<RunEvent>> read_events(const std::filesystem::path& path) {
-  std::vector<RunEvent> events;
-  const auto read =
-      read_each_event(path, [&](RunEvent event) { events.push_back(std::move(event)); });
-  if (!read) return tl::unexpected(read.error());
-  return events;
+  struct List final : EventSink {
+    void on_event(const RunEvent& event) override { events.push_back(event); }
+    std::vector<RunEvent> events;
+  } list;
+  if (const auto replayed = replay_journal(path, list); !replayed)
+    return tl::unexpected(replayed.error());
+  return std::move(list.events);
 }
 
 Result<Run> read_journal(const std::filesystem::path& path) {
-  Run run;
-  const auto read = read_each_event(path, [&](const RunEvent& event) { run.apply(event); });
-  if (!read) return tl::unexpected(read.error());
-  return run;
+  struct Fold final : EventSink {
+    void on_event(const RunEvent& event) override { run.apply(event); }
+    Run run;
+  } fold;
+  if (const auto replayed = replay_journal(path, fold); !replayed)
+    return tl::unexpected(replayed.error());
+  return std::move(fold.run);
+}
+
+bool ends_finished(const std::filesystem::path& path) {
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  const off_t size = fd ? ::lseek(fd.get(), 0, SEEK_END) : -1;
+  if (size <= 0) return false;
+  // The event is a short one, but a line that was torn may stand behind it.
+  std::string tail(static_cast<size_t>(std::min<off_t>(size, 64 << 10)), '\0');
+  const ssize_t got =
+      ::pread(fd.get(), tail.data(), tail.size(), size - static_cast<off_t>(tail.size()));
+  if (got < 0 || static_cast<size_t>(got) != tail.size()) return false;
+  const size_t end = tail.rfind('\n');
+  if (end == std::string::npos) return false;
+  const size_t before = end == 0 ? std::string::npos : tail.rfind('\n', end - 1);
+  const size_t begin = before == std::string::npos ? 0 : before + 1;
+  const auto event = event_from_json(std::string_view(tail).substr(begin, end - begin));
+  return event && std::holds_alternative<RunFinished>(event->fact);
 }
 
 }  // namespace ffci

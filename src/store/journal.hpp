@@ -59,5 +59,10 @@ class JournalWriter {
 // The run that a journal tells of. A torn last line is dropped. Errors: no_input: it can't be read;
 // data: "journal.jsonl:LINE: …".
 [[nodiscard]] Result<Run> read_journal(const std::filesystem::path& path);
+// The same, event by event.
+[[nodiscard]] Result<void> replay_journal(const std::filesystem::path& path, EventSink& sink);
+
+// Whether the journal's last line says that the run has ended; nothing else of it is read.
+[[nodiscard]] bool ends_finished(const std::filesystem::path& path);
 
 }  // namespace ffci

@@ -7,6 +7,7 @@
 //   RESULTS/runs/<run-id>/suites/<suite>/<host>/           stdout, stderr of set-up and teardown
 //   RESULTS/runs/<run-id>/summary.json, junit.xml
 //   RESULTS/latest -> runs/<run-id>
+//   RESULTS/history.db                                     an index over all runs; see history.hpp
 #pragma once
 
 #include <filesystem>

@@ -1,0 +1,123 @@
+// What ff-ci knows from earlier runs: RESULTS/history.db, an index over the run folders whose
+// tables schemas/history.sql describes. The journals stay the truth; a run that has no history
+// still runs. Several ff-ci may use one file at once: each keeps the lock RESULTS/.history.lock,
+// shared, while it has the file open, and alone while it puts another file in its place.
+//
+// A file that is damaged, or none of ours, is set aside as history.db.corrupt-N and made anew from
+// the run folders; one of an older version is made anew. Where nothing can be written a file that
+// is there is read, and otherwise the history is made in memory. What was done so is told by
+// take_notes().
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/fd.hpp"
+#include "base/result.hpp"
+#include "model/past_runs.hpp"
+#include "model/test_case.hpp"
+#include "store/sqlite.hpp"
+
+namespace ffci {
+
+// How long the attempts of a test took, over the longest of each of the last runs in which one ran
+// to an end of its own: also failures, timeouts and crashes did.
+struct KnownDuration {
+  Duration high{};     // 90th percentile, nearest rank
+  Duration typical{};  // median
+};
+using KnownDurations = std::unordered_map<TestId, KnownDuration>;  // iteration is always 1
+
+// What a run costs beside its tests, over the last runs.
+struct RunCosts {
+  std::map<std::string, Duration> set_up;  // mean, by suite
+  std::optional<Duration> host_ready;      // median, from the start of a run until a host is ready
+  std::optional<Duration> call;            // median, between two commands in a slot
+};
+
+struct Rebuilt {
+  std::size_t runs = 0;
+  std::vector<std::string> dropped;  // that were known, and have no folder any more
+  std::vector<std::string> notes;    // what could not be read
+};
+
+class History {
+ public:
+  static constexpr std::int64_t version = 1;  // PRAGMA user_version
+
+  // Errors: no_input: there are no runs' folders; data: the file is of a newer ff-ci; temporary: it
+  // is in use; io.
+  [[nodiscard]] static Result<History> open(const std::filesystem::path& results);
+  // Makes the file anew. Errors: as open.
+  [[nodiscard]] static Result<Rebuilt> rebuild(const std::filesystem::path& results);
+
+  // The runs that have ended and are not known, or not as they have ended since. Returns how many.
+  [[nodiscard]] Result<std::size_t> add_missing_runs();
+
+  [[nodiscard]] Result<std::size_t> run_count();
+  // Of those of `tests` that are known; where a test is not known for this architecture and
+  // configuration, from another of the same suite and name: rather of the same configuration.
+  [[nodiscard]] Result<KnownDurations> durations_of(const std::vector<TestCase>& tests,
+                                                    const std::string& arch);
+  [[nodiscard]] Result<RunCosts> costs();
+  // The newest first, at most so many.
+  [[nodiscard]] Result<std::vector<PastRun>> runs(std::size_t most);
+  // All that are known, each once.
+  [[nodiscard]] Result<std::vector<TestCase>> tests();
+  // Everything about these, by architecture.
+  [[nodiscard]] Result<std::vector<TestHistory>> histories_of(const std::vector<TestCase>& tests);
+
+  // What a user should know; then they are forgotten.
+  [[nodiscard]] std::vector<std::string> take_notes() { return std::exchange(notes_, {}); }
+
+ private:
+  enum class State { fresh, good, older, newer, foreign };
+
+  explicit History(std::filesystem::path results)
+      : results_(std::move(results)), file_(results_ / "history.db") {}
+
+  [[nodiscard]] Result<void> take_lock(int how);
+  [[nodiscard]] Result<void> open_to_write();
+  void open_to_read();
+  void make_in_memory(const std::string& why);
+  // Throw sqlite::Failure.
+  [[nodiscard]] State open_file(sqlite::Access access);
+  void make_tables();
+  // Which one it was; nullopt: it could not even be asked.
+  [[nodiscard]] std::optional<State> try_open_file();
+  [[nodiscard]] Result<void> replace_file();
+  [[nodiscard]] Result<void> set_aside(const std::string& why);
+  [[nodiscard]] Error error_of(const sqlite::Failure& failure) const;
+
+  // `query` on the database; once more, on one made anew, when it finds it damaged.
+  template <class Query>
+  auto guarded(Query query) -> Result<decltype(query(std::declval<sqlite::Database&>()))> {
+    for (bool again = true;; again = false) {
+      try {
+        return query(*database_);
+      } catch (const sqlite::Failure& failure) {
+        if (failure.kind() != sqlite::Failure::Kind::damaged || !again)
+          return tl::unexpected(error_of(failure));
+        damage_ = failure.what();
+      }
+      if (const auto repaired = repair(); !repaired) return tl::unexpected(repaired.error());
+    }
+  }
+  [[nodiscard]] Result<void> repair();
+
+  std::filesystem::path results_, file_;
+  Fd lock_;
+  std::unique_ptr<sqlite::Database> database_;
+  bool writable_ = false;
+  std::string damage_;
+  std::vector<std::string> notes_;
+};
+
+}  // namespace ffci

@@ -1,0 +1,349 @@
+#include "store/history_import.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <optional>
+#include <set>
+#include <tuple>
+#include <unordered_set>
+
+#include "base/text.hpp"
+#include "model/exit_code.hpp"
+#include "store/journal.hpp"
+
+namespace ffci {
+namespace {
+
+constexpr std::size_t runs_that_tell = 10;  // of a test's durations
+
+struct FactsSink final : EventSink {
+  explicit FactsSink(RunFacts& to) : facts(to) {}
+  void on_event(const RunEvent& event) override {
+    facts.run.apply(event);
+    if (const auto* ready = std::get_if<HostReady>(&event.fact))
+      facts.host_ready.try_emplace(ready->host, event.time);
+    if (const auto* set_up = std::get_if<SuiteSetUp>(&event.fact)) facts.set_ups.push_back(*set_up);
+    if (const auto* started = std::get_if<AttemptStarted>(&event.fact); started && started->batch)
+      facts.batches[started->test].emplace_back(started->attempt, started->batch);
+  }
+  RunFacts& facts;
+};
+
+bool ran_to_an_end_of_its_own(const Attempt& attempt) {
+  return attempt.outcome && !std::holds_alternative<HostLost>(*attempt.outcome) &&
+         !std::holds_alternative<NotRun>(*attempt.outcome) &&
+         !std::holds_alternative<SetupFailed>(*attempt.outcome);
+}
+
+std::string signature_of(const Attempt* attempt) {
+  if (attempt == nullptr) return {};
+  if (attempt->outcome) {
+    const auto* crashed = std::get_if<Crashed>(&*attempt->outcome);
+    if (crashed != nullptr && !crashed->signature.empty()) return crashed->signature;
+  }
+  for (const KernelReport& report : attempt->kernel_reports) {
+    if (report.allowed.empty()) return report.signature;
+  }
+  return {};
+}
+
+std::uint64_t batch_of(const RunFacts& facts, const TestId& id, int attempt) {
+  const auto known = facts.batches.find(id);
+  if (known == facts.batches.end()) return 0;
+  for (const auto& [number, batch] : known->second) {
+    if (number == attempt) return batch;
+  }
+  return 0;
+}
+
+// The nearest rank: the smallest value that is not below so many hundredths of them.
+Duration percentile(const std::vector<Duration>& sorted, std::size_t hundredths) {
+  const std::size_t rank = (hundredths * sorted.size() + 99) / 100;
+  return sorted[std::max<std::size_t>(rank, 1) - 1];
+}
+
+Duration median(const std::vector<Duration>& sorted) {
+  const std::size_t middle = sorted.size() / 2;
+  return sorted.size() % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+// From the end of the last test of a command to the start of the next command's first one in the
+// same slot. The median, as a slot may also wait for other things.
+std::optional<Duration> call_cost(const RunFacts& facts) {
+  struct Tried {
+    Duration started{}, ended{};
+    std::uint64_t batch = 0;
+  };
+  std::map<std::pair<std::string, int>, std::vector<Tried>> slots;
+  for (const TestResult& test : facts.run.tests()) {
+    for (const Attempt& attempt : test.attempts) {
+      const std::uint64_t batch = batch_of(facts, test.id, attempt.number);
+      if (batch == 0 || !attempt.outcome) continue;
+      slots[{attempt.host, attempt.slot}].push_back(
+          {attempt.started, attempt.started + attempt.duration, batch});
+    }
+  }
+  std::vector<Duration> gaps;
+  for (auto& [place, tries] : slots) {
+    std::sort(tries.begin(), tries.end(),
+              [](const Tried& a, const Tried& b) { return a.started < b.started; });
+    for (std::size_t i = 1; i < tries.size(); ++i) {
+      const Duration gap = tries[i].started - tries[i - 1].ended;
+      if (tries[i].batch != tries[i - 1].batch && gap >= Duration::zero()) gaps.push_back(gap);
+    }
+  }
+  if (gaps.empty()) return std::nullopt;
+  std::sort(gaps.begin(), gaps.end());
+  return median(gaps);
+}
+
+class Importer {
+ public:
+  Importer(sqlite::Database& database, const RunFacts& facts)
+      : database_(database), facts_(facts) {}
+
+  bool import() {
+    sqlite::Transaction transaction(database_);
+    sqlite::Statement known(database_,
+                            "SELECT id, last_sequence, journal_bytes FROM runs WHERE run_id = ?1");
+    std::optional<std::int64_t> id;
+    if (known.with(facts_.run_id).next()) {
+      const auto sequence = static_cast<std::uint64_t>(known.whole(1));
+      const auto bytes = static_cast<std::uint64_t>(known.whole(2));
+      if (sequence > facts_.run.last_sequence() ||
+          (sequence == facts_.run.last_sequence() && bytes == facts_.journal_bytes))
+        return false;
+      id = known.whole(0);
+    }
+    known.reset();
+    if (id) forget(*id);
+    run_ = id ? *id : free_id();
+    add_run();
+    add_hosts_and_set_ups();
+    add_results();
+    for (const std::int64_t test : touched_)
+      expect(test);
+    transaction.commit();
+    return true;
+  }
+
+ private:
+  void forget(std::int64_t run) {
+    sqlite::Statement tests(database_, "SELECT DISTINCT test FROM results WHERE run = ?1");
+    tests.with(run);
+    while (tests.next())
+      touched_.insert(tests.whole(0));
+    for (const char* sql :
+         {"DELETE FROM attempts WHERE run = ?1 AND test IN "
+          "(SELECT test FROM results WHERE run = ?1)",
+          "DELETE FROM results WHERE run = ?1", "DELETE FROM hosts WHERE run = ?1",
+          "DELETE FROM set_ups WHERE run = ?1", "DELETE FROM merged_runs WHERE run = ?1",
+          "DELETE FROM runs WHERE id = ?1"})
+      sqlite::Statement(database_, sql).with(run).run();
+  }
+
+  std::int64_t free_id() {
+    sqlite::Statement taken(database_, "SELECT 1 FROM runs WHERE id = ?1");
+    std::int64_t id = facts_.run.header().at.time_since_epoch().count();
+    while (taken.with(id).next())
+      ++id;
+    return id;
+  }
+
+  void add_run() {
+    const Run& run = facts_.run;
+    const RunStarted& header = run.header();
+    VerdictCounts counts = run.counts();
+    std::optional<int> shard, shards;
+    if (header.shard) shard = header.shard->index, shards = header.shard->count;
+    sqlite::Statement(
+        database_,
+        "INSERT INTO runs (id, run_id, job, ff_ci_version, started, duration_seconds,"
+        " paused_seconds, result, exit_code, passed, failed, timed_out, crashed, flaky, skipped,"
+        " error, not_run, shard_index, shard_count, call_seconds, last_sequence, journal_bytes)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,"
+        " ?19, ?20, ?21, ?22)")
+        .with(run_, facts_.run_id, to_utf8(header.job), to_utf8(header.tool_version),
+              rfc3339(header.at), run.duration(), run.paused(), run_result_name(result_of(run)),
+              static_cast<int>(exit_code_for(run)), counts[Verdict::passed],
+              counts[Verdict::failed], counts[Verdict::timed_out], counts[Verdict::crashed],
+              counts[Verdict::flaky], counts[Verdict::skipped], counts[Verdict::error],
+              counts[Verdict::not_run], shard, shards, call_cost(facts_), run.last_sequence(),
+              facts_.journal_bytes)
+        .run();
+    sqlite::Statement part(database_,
+                           "INSERT OR IGNORE INTO merged_runs (run, part) VALUES (?1, ?2)");
+    for (const std::string& merged : header.merged) {
+      part.with(run_, to_utf8(merged)).run();
+      touch_tests_of(merged);
+    }
+  }
+
+  // Their durations come from the merged run from now on.
+  void touch_tests_of(const std::string& run_id) {
+    sqlite::Statement tests(database_,
+                            "SELECT DISTINCT test FROM results WHERE run = "
+                            "(SELECT id FROM runs WHERE run_id = ?1)");
+    tests.with(to_utf8(run_id));
+    while (tests.next())
+      touched_.insert(tests.whole(0));
+  }
+
+  void add_hosts_and_set_ups() {
+    sqlite::Statement host(database_,
+                           "INSERT INTO hosts (run, name, kind, kernel, arch, slots, restarts,"
+                           " state, ready_seconds) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
+    for (const HostRecord& record : facts_.run.hosts()) {
+      std::optional<Duration> ready;
+      if (const auto at = facts_.host_ready.find(record.name); at != facts_.host_ready.end())
+        ready = at->second;
+      host.with(run_, to_utf8(record.name), to_utf8(record.kind), to_utf8(record.kernel),
+                to_utf8(record.arch), record.slots, record.restarts, record.state, ready)
+          .run();
+    }
+    sqlite::Statement set_up(database_,
+                             "INSERT INTO set_ups (run, number, host, suite, duration_seconds,"
+                             " failure) VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
+    int number = 0;
+    for (const SuiteSetUp& fact : facts_.set_ups) {
+      std::optional<std::string> failure;
+      if (fact.failure) failure = to_utf8(*fact.failure);
+      set_up.with(run_, ++number, to_utf8(fact.host), to_utf8(fact.suite), fact.duration, failure)
+          .run();
+    }
+  }
+
+  std::string arch_of(const TestResult& test) const {
+    const std::vector<HostRecord>& hosts = facts_.run.hosts();
+    if (const Attempt* decided = test.deciding_attempt(); decided != nullptr) {
+      const auto host = std::find_if(hosts.begin(), hosts.end(), [&](const HostRecord& record) {
+        return record.name == decided->host;
+      });
+      if (host != hosts.end() && !host->arch.empty()) return host->arch;
+    }
+    return hosts.empty() ? "" : hosts.front().arch;
+  }
+
+  std::int64_t test_id(const TestResult& test, sqlite::Statement& find, sqlite::Statement& add) {
+    const std::string suite = to_utf8(test.id.suite),
+                      configuration = to_utf8(test.id.configuration), arch = to_utf8(arch_of(test)),
+                      name = to_utf8(test.id.name);
+    if (find.with(suite, configuration, arch, name).next()) {
+      const std::int64_t id = find.whole(0);
+      find.reset();
+      return id;
+    }
+    find.reset();
+    add.with(suite, configuration, arch, name).run();
+    return database_.last_inserted();
+  }
+
+  void add_results() {
+    sqlite::Statement find(database_,
+                           "SELECT id FROM tests WHERE suite = ?1 AND configuration = ?2 AND "
+                           "arch = ?3 AND name = ?4");
+    sqlite::Statement add(
+        database_, "INSERT INTO tests (suite, configuration, arch, name) VALUES (?1, ?2, ?3, ?4)");
+    sqlite::Statement result(
+        database_,
+        "INSERT OR REPLACE INTO results (test, run, iteration, verdict, reason, duration_seconds,"
+        " longest_seconds, attempts, bad_attempts, signature)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
+    sqlite::Statement attempt(
+        database_,
+        "INSERT OR REPLACE INTO attempts (test, run, iteration, number, host, slot, batch,"
+        " started_seconds, duration_seconds, outcome, signature)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
+    for (const TestResult& test : facts_.run.tests()) {
+      const std::int64_t id = test_id(test, find, add);
+      touched_.insert(id);
+      std::optional<Duration> longest;
+      int bad = 0;
+      for (const Attempt& tried : test.attempts) {
+        if (tried.outcome && is_bad(*tried.outcome)) ++bad;
+        if (ran_to_an_end_of_its_own(tried))
+          longest = std::max(longest.value_or(Duration::zero()), tried.duration);
+      }
+      result
+          .with(id, run_, test.id.iteration, verdict_name(test.verdict()), to_utf8(test.reason()),
+                test.duration(), longest, static_cast<int>(test.attempts.size()), bad,
+                to_utf8(signature_of(test.deciding_attempt())))
+          .run();
+      for (const Attempt& tried : test.attempts) {
+        attempt
+            .with(id, run_, test.id.iteration, tried.number, to_utf8(tried.host), tried.slot,
+                  batch_of(facts_, test.id, tried.number), tried.started, tried.duration,
+                  tried.outcome ? outcome_name(*tried.outcome) : std::string_view(),
+                  to_utf8(signature_of(&tried)))
+            .run();
+      }
+    }
+  }
+
+  // What the last runs let expect of the test.
+  void expect(std::int64_t test) {
+    if (!last_results_) {
+      last_results_.emplace(database_,
+                            "SELECT run, longest_seconds FROM results WHERE test = ?1 AND "
+                            "longest_seconds IS NOT NULL ORDER BY run DESC");
+      expect_.emplace(database_,
+                      "UPDATE tests SET timed_runs = ?2, high_seconds = ?3, typical_seconds = ?4 "
+                      "WHERE id = ?1");
+      sqlite::Statement parts(database_,
+                              "SELECT id FROM runs WHERE run_id IN (SELECT part FROM merged_runs)");
+      while (parts.next())
+        parts_.insert(parts.whole(0));
+    }
+    longest_.clear();
+    std::optional<std::int64_t> before;
+    last_results_->with(test);
+    while (last_results_->next()) {
+      const std::int64_t run = last_results_->whole(0);
+      const Duration took = last_results_->duration(1);
+      if (!parts_.empty() && parts_.contains(run)) continue;
+      if (run == before) {
+        longest_.back() = std::max(longest_.back(), took);
+        continue;
+      }
+      if (longest_.size() == runs_that_tell) break;
+      longest_.push_back(took);
+      before = run;
+    }
+    last_results_->reset();
+    std::sort(longest_.begin(), longest_.end());
+    std::optional<Duration> high, typical;
+    if (!longest_.empty()) high = percentile(longest_, 90), typical = median(longest_);
+    expect_->with(test, longest_.size(), high, typical).run();
+  }
+
+  sqlite::Database& database_;
+  const RunFacts& facts_;
+  std::int64_t run_ = 0;
+  std::unordered_set<std::int64_t> touched_;  // tests
+  std::unordered_set<std::int64_t> parts_;    // runs that a merged one stands for
+  std::optional<sqlite::Statement> last_results_, expect_;
+  std::vector<Duration> longest_;
+};
+
+}  // namespace
+
+Result<RunFacts> read_run_facts(const std::filesystem::path& run_folder) {
+  RunFacts facts;
+  facts.run_id = to_utf8(run_folder.filename().string());
+  const std::filesystem::path journal = run_folder / "journal.jsonl";
+  std::error_code unknown;
+  // Before it is read: what is written meanwhile is read the next time.
+  facts.journal_bytes = std::filesystem::file_size(journal, unknown);
+  if (unknown) facts.journal_bytes = 0;
+  FactsSink sink(facts);
+  if (const auto replayed = replay_journal(journal, sink); !replayed)
+    return tl::unexpected(replayed.error());
+  return facts;
+}
+
+bool import_run(sqlite::Database& database, const RunFacts& facts) {
+  return Importer(database, facts).import();
+}
+
+}  // namespace ffci

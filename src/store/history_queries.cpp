@@ -1,0 +1,235 @@
+// What the history is asked; history.cpp has the file itself.
+#include <algorithm>
+#include <tuple>
+#include <unordered_set>
+
+#include "base/text.hpp"
+#include "store/history.hpp"
+
+namespace ffci {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr int runs_that_tell = 10;  // of what a run costs
+
+std::optional<Duration> median(std::vector<Duration> values) {
+  if (values.empty()) return std::nullopt;
+  std::sort(values.begin(), values.end());
+  const std::size_t middle = values.size() / 2;
+  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+}
+
+std::optional<Duration> median_of(sqlite::Database& database, const char* sql) {
+  std::vector<Duration> values;
+  sqlite::Statement statement(database, sql);
+  statement.with(runs_that_tell);
+  while (statement.next())
+    values.push_back(statement.duration(0));
+  return median(std::move(values));
+}
+
+WallTime wall_time(std::string_view text) {
+  return parse_rfc3339(text).value_or(WallTime{});
+}
+
+// The labels that lead to each run, by its id.
+std::map<std::string, std::vector<std::string>> recordings_in(const fs::path& results) {
+  std::map<std::string, std::vector<std::string>> labels;
+  std::error_code none;
+  for (const fs::directory_entry& entry : fs::directory_iterator(results / "recordings", none)) {
+    std::error_code broken;
+    const fs::path run = fs::canonical(entry.path(), broken);
+    if (!broken) labels[run.filename()].push_back(entry.path().filename());
+  }
+  for (auto& [run, of_run] : labels)
+    std::sort(of_run.begin(), of_run.end());
+  return labels;
+}
+
+// The wanted tests of one suite, by name; a name stands for one of each configuration.
+class Wanted {
+ public:
+  Wanted(std::string arch, KnownDurations& found) : arch_(std::move(arch)), found_(found) {}
+
+  void add(const TestId& id) {
+    TestId of_test = id;
+    of_test.iteration = 1;
+    std::vector<Best>& of_name = by_name_[of_test.name];
+    for (const Best& other : of_name) {
+      if (other.id == of_test) return;
+    }
+    of_name.push_back({std::move(of_test), {}, {}});
+  }
+
+  // suite, configuration, arch, name, high, typical of one that is known.
+  void offer(const sqlite::Statement& row) {
+    name_.assign(row.text(2));
+    const auto wanted = by_name_.find(name_);
+    if (wanted == by_name_.end()) return;
+    for (Best& best : wanted->second) {
+      const Duration high = row.duration(3);
+      const Nearness nearness{row.text(0) == best.id.configuration, row.text(1) == arch_, high};
+      if (best.nearness && nearness <= *best.nearness) continue;
+      best.nearness = nearness;
+      best.known = {high, row.duration(4)};
+    }
+  }
+
+  void collect() {
+    for (auto& [name, of_name] : by_name_) {
+      for (Best& best : of_name) {
+        if (best.nearness) found_.emplace(std::move(best.id), best.known);
+      }
+    }
+  }
+
+ private:
+  using Nearness = std::tuple<bool, bool, Duration>;
+  struct Best {
+    TestId id;
+    std::optional<Nearness> nearness;
+    KnownDuration known;
+  };
+  std::string arch_, name_;
+  KnownDurations& found_;
+  std::unordered_map<std::string, std::vector<Best>> by_name_;
+};
+
+}  // namespace
+
+Result<std::size_t> History::run_count() {
+  return guarded([](sqlite::Database& database) {
+    return static_cast<std::size_t>(database.whole("SELECT count(*) FROM runs"));
+  });
+}
+
+Result<KnownDurations> History::durations_of(const std::vector<TestCase>& tests,
+                                             const std::string& arch) {
+  return guarded([&](sqlite::Database& database) {
+    KnownDurations found;
+    std::map<std::string, Wanted> by_suite;
+    for (const TestCase& test : tests)
+      by_suite.try_emplace(test.id.suite, arch, found).first->second.add(test.id);
+    sqlite::Statement known(database,
+                            "SELECT configuration, arch, name, high_seconds, typical_seconds "
+                            "FROM tests WHERE suite = ?1 AND high_seconds IS NOT NULL");
+    for (auto& [suite, wanted] : by_suite) {
+      known.with(suite);
+      while (known.next())
+        wanted.offer(known);
+      wanted.collect();
+    }
+    return found;
+  });
+}
+
+Result<RunCosts> History::costs() {
+  return guarded([](sqlite::Database& database) {
+    RunCosts costs;
+    sqlite::Statement set_ups(
+        database,
+        "SELECT suite, avg(duration_seconds) FROM set_ups WHERE failure IS NULL AND run IN "
+        "(SELECT id FROM runs ORDER BY id DESC LIMIT ?1) GROUP BY suite");
+    set_ups.with(runs_that_tell);
+    while (set_ups.next())
+      costs.set_up.emplace(set_ups.text(0), set_ups.duration(1));
+    costs.host_ready = median_of(database,
+                                 "SELECT ready_seconds FROM hosts WHERE ready_seconds IS NOT NULL "
+                                 "AND run IN (SELECT id FROM runs ORDER BY id DESC LIMIT ?1)");
+    costs.call = median_of(database,
+                           "SELECT call_seconds FROM runs WHERE call_seconds IS NOT NULL "
+                           "ORDER BY id DESC LIMIT ?1");
+    return costs;
+  });
+}
+
+Result<std::vector<PastRun>> History::runs(std::size_t most) {
+  return guarded([&](sqlite::Database& database) {
+    const auto labels = recordings_in(results_);
+    std::vector<PastRun> runs;
+    sqlite::Statement rows(database,
+                           "SELECT run_id, job, started, duration_seconds, result, exit_code, "
+                           "passed, failed, timed_out, crashed, flaky, skipped, error, not_run "
+                           "FROM runs ORDER BY id DESC LIMIT ?1");
+    rows.with(most);
+    while (rows.next()) {
+      PastRun run;
+      run.run_id = rows.text(0);
+      run.job = rows.text(1);
+      run.started = wall_time(rows.text(2));
+      run.duration = rows.duration(3);
+      run.result = rows.text(4);
+      run.exit_code = static_cast<int>(rows.whole(5));
+      int column = 6;
+      for (const Verdict verdict :
+           {Verdict::passed, Verdict::failed, Verdict::timed_out, Verdict::crashed, Verdict::flaky,
+            Verdict::skipped, Verdict::error, Verdict::not_run})
+        run.counts[verdict] = static_cast<int>(rows.whole(column++));
+      if (const auto of_run = labels.find(run.run_id); of_run != labels.end())
+        run.recordings = of_run->second;
+      std::error_code unknown;
+      run.stored = fs::exists(results_ / "runs" / run.run_id / "journal.jsonl", unknown);
+      runs.push_back(std::move(run));
+    }
+    return runs;
+  });
+}
+
+Result<std::vector<TestCase>> History::tests() {
+  return guarded([](sqlite::Database& database) {
+    std::vector<TestCase> tests;
+    sqlite::Statement rows(database,
+                           "SELECT DISTINCT suite, configuration, name FROM tests WHERE EXISTS "
+                           "(SELECT 1 FROM results WHERE test = tests.id) "
+                           "ORDER BY suite, configuration, name");
+    while (rows.next()) {
+      TestCase test;
+      test.id = {std::string(rows.text(0)), std::string(rows.text(1)), std::string(rows.text(2)),
+                 1};
+      tests.push_back(std::move(test));
+    }
+    return tests;
+  });
+}
+
+Result<std::vector<TestHistory>> History::histories_of(const std::vector<TestCase>& tests) {
+  return guarded([&](sqlite::Database& database) {
+    std::vector<TestHistory> histories;
+    sqlite::Statement architectures(
+        database,
+        "SELECT id, arch FROM tests WHERE suite = ?1 AND configuration = ?2 AND name = ?3 "
+        "ORDER BY arch");
+    sqlite::Statement rows(
+        database,
+        "SELECT runs.run_id, runs.started, iteration, verdict, reason, results.duration_seconds, "
+        "attempts, bad_attempts, signature FROM results JOIN runs ON runs.id = results.run "
+        "WHERE test = ?1 AND runs.run_id NOT IN (SELECT part FROM merged_runs) "
+        "ORDER BY results.run DESC, iteration");
+    for (const TestCase& test : tests) {
+      architectures.with(test.id.suite, test.id.configuration, test.id.name);
+      while (architectures.next()) {
+        TestHistory history;
+        history.id = test.id;
+        history.arch = architectures.text(1);
+        rows.with(architectures.whole(0));
+        while (rows.next()) {
+          PastResult result;
+          result.run_id = rows.text(0);
+          result.started = wall_time(rows.text(1));
+          result.iteration = static_cast<int>(rows.whole(2));
+          result.verdict = verdict_from_name(rows.text(3)).value_or(Verdict::not_run);
+          result.reason = rows.text(4);
+          result.duration = rows.duration(5);
+          result.attempts = static_cast<int>(rows.whole(6));
+          result.bad_attempts = static_cast<int>(rows.whole(7));
+          result.signature = rows.text(8);
+          history.results.push_back(std::move(result));
+        }
+        if (!history.results.empty()) histories.push_back(std::move(history));
+      }
+    }
+    return histories;
+  });
+}
+
+}  // namespace ffci
