@@ -85,6 +85,8 @@ constexpr KeyOption key_options[] = {
     {"heartbeat", "run.heartbeat", "TIME", "between progress lines; 0: none"},
     {"output-limit", "run.output-limit", "SIZE", "kept of each stream of an attempt; 0: all"},
     {"files-limit", "run.files-limit", "SIZE", "kept of the files of an attempt; 0: none"},
+    {"keep.runs", "run.keep.runs", "N", "then remove all but the newest N runs"},
+    {"keep.days", "run.keep.days", "N", "then remove runs that are older than N days"},
     {"probe-interval", "run.probe-interval", "TIME",
      "how often a machine is asked whether it lives, and how long it has to answer"},
     {"bpftrace", "run.bpftrace", "TEXT", "bpftrace program to run beside each test",

@@ -138,6 +138,12 @@ struct KernelLogSpec {
   std::vector<KernelLogAllowance> allowed;
 };
 
+// Which runs stay in the results directory.
+struct KeepSpec {
+  std::optional<int> runs;  // the newest ones; none: however many
+  std::optional<int> days;  // those not older; none: however old
+};
+
 enum class Order { slowest_first, random, listed };
 
 struct RunSpec {
@@ -163,6 +169,7 @@ struct RunSpec {
   KernelLogSpec kernel_log;
   std::string bpftrace;         // a program for bpftrace, beside each test; empty: none
   std::string bpftrace_script;  // the file that it is read from; empty: none
+  KeepSpec keep;
 };
 
 struct ReportsSpec {

@@ -69,6 +69,17 @@ void read_bpftrace(const Field& program, const Field& script, RunSpec& run) {
   }
 }
 
+KeepSpec read_keep(const Field& field) {
+  KeepSpec keep;
+  Fields fields(field);
+  keep.runs = fields.optional("runs").whole_int(1, 1'000'000);
+  keep.days = fields.optional("days").whole_int(1, 100'000);
+  if (fields.is_map() && fields.all().empty())
+    field.complain("'run.keep' says neither 'runs' nor 'days'");
+  fields.finish();
+  return keep;
+}
+
 }  // namespace
 
 RunSpec read_run(const Field& field) {
@@ -104,7 +115,7 @@ RunSpec read_run(const Field& field) {
   run.kernel_log = read_kernel_log(fields.optional("dmesg"));
   const Field program = fields.optional("bpftrace");
   read_bpftrace(program, fields.optional("bpftrace-script"), run);
-  fields.not_supported({"keep"});
+  run.keep = read_keep(fields.optional("keep"));
   fields.finish();
   return run;
 }

@@ -1,0 +1,237 @@
+#include "store/prune_runs.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <cstring>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <set>
+
+#include "base/fd.hpp"
+#include "base/text.hpp"
+#include "store/results_tree.hpp"
+
+namespace ffci {
+namespace fs = std::filesystem;
+namespace {
+
+// Below RESULTS/runs; what another ff-ci did not come to the end of stays there for the next one.
+constexpr const char* graveyard = ".removing";
+
+// "20260131T120000Z", "20260131T120000Z-2": when it started; nullopt: no run is called so.
+std::optional<WallTime> start_of(std::string_view run_id) {
+  constexpr std::string_view shape = "ddddddddTddddddZ";
+  if (run_id.size() < shape.size()) return std::nullopt;
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    const bool fits = shape[i] == 'd' ? std::isdigit(static_cast<unsigned char>(run_id[i])) != 0
+                                      : run_id[i] == shape[i];
+    if (!fits) return std::nullopt;
+  }
+  if (run_id.size() > shape.size() && run_id[shape.size()] != '-') return std::nullopt;
+  return parse_rfc3339(fmt::format("{}-{}-{}T{}:{}:{}.000Z", run_id.substr(0, 4),
+                                   run_id.substr(4, 2), run_id.substr(6, 2), run_id.substr(9, 2),
+                                   run_id.substr(11, 2), run_id.substr(13, 2)));
+}
+
+// The ids of the runs that links in `directory` lead to, or into.
+Result<void> add_linked(const fs::path& directory, const fs::path& runs,
+                        std::set<std::string>& linked) {
+  std::error_code error;
+  const auto refuse = [&] {
+    return fail(ErrorKind::io,
+                fmt::format("cannot read {}: {}", directory.string(), error.message()));
+  };
+  fs::directory_iterator entry(directory, error);
+  if (error == std::errc::no_such_file_or_directory) return {};
+  if (error) return refuse();
+  for (const fs::directory_iterator end; entry != end; entry.increment(error)) {
+    if (error) return refuse();
+    std::error_code unknown;
+    if (!entry->is_symlink(unknown)) continue;
+    const fs::path target = fs::read_symlink(entry->path(), unknown);
+    for (const fs::path& part : target)  // also where it does not resolve
+      linked.insert(part.string());
+    const fs::path resolved = fs::weakly_canonical(entry->path(), unknown);
+    const auto [at, rest] =
+        std::mismatch(runs.begin(), runs.end(), resolved.begin(), resolved.end());
+    if (at == runs.end() && rest != resolved.end()) linked.insert(rest->string());
+  }
+  if (error) return refuse();
+  return {};
+}
+
+struct CloseDirectory {
+  void operator()(DIR* directory) const { ::closedir(directory); }
+};
+
+// Removes what is in the graveyard. Folders within a folder are moved up to the graveyard first, so
+// that no depth is too deep and at most three descriptors are open.
+class Gravedigger {
+ public:
+  explicit Gravedigger(int graveyard_fd) : top_(graveyard_fd) {}
+
+  void clear() {
+    // Moving makes new entries; a pass that gets nowhere is the last one.
+    while (pass()) {
+    }
+  }
+  // A folder can't be read or moved without its owner's rights.
+  static void make_usable(const std::string& name, int fd) {
+    const Fd folder(::openat(fd, name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    struct stat now {};
+    if (!folder || ::fstat(folder.get(), &now) != 0 || (now.st_mode & 0700) == 0700) return;
+    // Through /proc, as chmod by name would follow a link that has come there meanwhile.
+    if (::chmod(fmt::format("/proc/self/fd/{}", folder.get()).c_str(), 0700) != 0) return;
+  }
+  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+  [[nodiscard]] const std::string& problem() const { return problem_; }
+
+ private:
+  static std::vector<std::string> names_in(int fd) {
+    std::vector<std::string> names;
+    const int copy = ::openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const std::unique_ptr<DIR, CloseDirectory> directory(copy < 0 ? nullptr : ::fdopendir(copy));
+    if (!directory) {
+      if (copy >= 0) ::close(copy);
+      return names;
+    }
+    while (const dirent* entry = ::readdir(directory.get())) {
+      const std::string name = entry->d_name;
+      if (name != "." && name != "..") names.push_back(name);
+    }
+    return names;
+  }
+
+  // Whether it has removed anything.
+  bool pass() {
+    bool progress = false;
+    for (const std::string& name : names_in(top_))
+      progress |= remove(name);
+    return progress;
+  }
+
+  bool remove(const std::string& name) {
+    struct stat entry {};
+    if (::fstatat(top_, name.c_str(), &entry, AT_SYMLINK_NOFOLLOW) != 0) return false;
+    if (!S_ISDIR(entry.st_mode)) return unlink(top_, name, entry, 0);
+    make_usable(name, top_);
+    const Fd folder(::openat(top_, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!folder) return complain(name);
+    for (const std::string& inner : names_in(folder.get())) {
+      struct stat within {};
+      if (::fstatat(folder.get(), inner.c_str(), &within, AT_SYMLINK_NOFOLLOW) != 0) continue;
+      if (!S_ISDIR(within.st_mode)) {
+        unlink(folder.get(), inner, within, 0);
+        continue;
+      }
+      make_usable(inner, folder.get());  // it has to be, to be moved
+      const std::string moved = fresh_name();
+      if (::renameat(folder.get(), inner.c_str(), top_, moved.c_str()) != 0) complain(inner);
+    }
+    return unlink(top_, name, entry, AT_REMOVEDIR);
+  }
+
+  bool unlink(int fd, const std::string& name, const struct stat& entry, int flags) {
+    if (::unlinkat(fd, name.c_str(), flags) != 0) return complain(name);
+    if (flags != 0 || entry.st_nlink == 1)
+      bytes_ += static_cast<std::uint64_t>(entry.st_blocks) * 512;
+    return true;
+  }
+
+  std::string fresh_name() {
+    struct stat entry {};
+    std::string name;
+    do
+      name = fmt::format("moved-{}", ++moved_);
+    while (::fstatat(top_, name.c_str(), &entry, AT_SYMLINK_NOFOLLOW) == 0);
+    return name;
+  }
+
+  bool complain(const std::string& name) {
+    const int error = errno;
+    if (problem_.empty())
+      problem_ = fmt::format("cannot remove {}: {}", printable_line(name), std::strerror(error));
+    return false;
+  }
+
+  int top_;
+  std::uint64_t bytes_ = 0, moved_ = 0;
+  std::string problem_;
+};
+
+// The newest first.
+std::vector<std::string> unwanted(const fs::path& results, const KeepSpec& keep,
+                                  const std::string& current, WallTime now,
+                                  const std::set<std::string>& linked) {
+  std::vector<std::string> runs;
+  std::error_code unknown;
+  for (const std::string& id : run_ids(results)) {
+    if (start_of(id) && fs::is_directory(fs::symlink_status(results / "runs" / id, unknown)))
+      runs.push_back(id);
+  }
+  std::vector<std::string> ids;
+  for (std::size_t place = 0; place < runs.size(); ++place) {
+    const std::string& id = runs[place];
+    const bool beyond = keep.runs && place >= static_cast<std::size_t>(*keep.runs);
+    const bool old = keep.days && now - *start_of(id) > std::chrono::days(*keep.days);
+    if ((beyond || old) && id != current && !linked.contains(id)) ids.push_back(id);
+  }
+  return ids;
+}
+
+}  // namespace
+
+Result<PrunedRuns> prune_runs(const fs::path& results, const KeepSpec& keep,
+                              const std::string& current, WallTime now) {
+  PrunedRuns pruned;
+  if (!keep.runs && !keep.days) return pruned;
+  std::error_code error;
+  const fs::path runs = fs::canonical(results / "runs", error);
+  if (error)
+    return fail(ErrorKind::io,
+                fmt::format("cannot read {}: {}", (results / "runs").string(), error.message()));
+  std::set<std::string> linked;
+  for (const fs::path& directory : {results, results / "recordings"}) {
+    if (const auto added = add_linked(directory, runs, linked); !added)
+      return tl::unexpected(added.error());
+  }
+  const Fd all(::open(runs.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const auto refuse = [&](const std::string& name) {
+    const int cause = errno;
+    return fmt::format("cannot remove {}: {}", (runs / name).string(), std::strerror(cause));
+  };
+  std::vector<std::string> ids = unwanted(results, keep, current, now, linked);
+  struct stat left {};
+  const bool leftovers = ::fstatat(all.get(), graveyard, &left, AT_SYMLINK_NOFOLLOW) == 0;
+  if (ids.empty() && !leftovers) return pruned;
+  if (::mkdirat(all.get(), graveyard, 0700) != 0 && errno != EEXIST)
+    return fail(ErrorKind::io, refuse(graveyard));
+  const Fd top(::openat(all.get(), graveyard, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!top) return fail(ErrorKind::io, refuse(graveyard));
+  std::reverse(ids.begin(), ids.end());
+  for (const std::string& id : ids) {
+    // A run is there as a whole, or it is gone.
+    Gravedigger::make_usable(id, all.get());
+    if (::renameat(all.get(), id.c_str(), top.get(), id.c_str()) == 0) {
+      pruned.removed.push_back(id);
+    } else {
+      pruned.problems.push_back(refuse(id));
+    }
+  }
+  Gravedigger digger(top.get());
+  digger.clear();
+  pruned.bytes = digger.bytes();
+  if (!digger.problem().empty()) pruned.problems.push_back(digger.problem());
+  ::unlinkat(all.get(), graveyard, AT_REMOVEDIR);
+  return pruned;
+}
+
+}  // namespace ffci
