@@ -66,7 +66,8 @@ constexpr KeyOption key_options[] = {
      SpecOverride::Form::text},
     {"ssh.isolation", "hosts.ssh.isolation", "HOW", "of tests there: auto, namespaces or session"},
     {"order", "run.order", "ORDER", "slowest-first, random or listed"},
-    {"durations", "run.durations", "SOURCE", "the run that the expected durations come from"},
+    {"durations", "run.durations", "SOURCE",
+     "where the expected durations come from: history, or the run SOURCE"},
     {"seed", "run.seed", "N", "of the random order"},
     {"shard", "run.shard", "I/N",
      "run part I of N of the tests (default: as CI_NODE_INDEX and CI_NODE_TOTAL or Slurm's array "

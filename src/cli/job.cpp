@@ -15,8 +15,9 @@
 #include "base/text.hpp"
 #include "cli/broken_off_run.hpp"
 #include "cli/ci_shard.hpp"
-#include "engine/shards.hpp"
+#include "cli/earlier_runs.hpp"
 #include "cli/load_source.hpp"
+#include "engine/shards.hpp"
 #include "store/plan_digest.hpp"
 #include "suites/commands_suite.hpp"
 #include "suites/fstests_suite.hpp"
@@ -333,7 +334,7 @@ Result<Job> load_job(const JobChoices& choices, EarlyHosts& hosts) {
 
   const RunSpec& run = job->spec.run;
   job->plan.tests = repeated(*selected, run.iterate);
-  auto durations = load_durations(job->spec.reports.directory, run.durations);
+  auto durations = expected_durations(job->spec, job->plan.tests, architecture(job->spec));
   if (!durations) return tl::unexpected(durations.error());
   set_expected(job->plan.tests, *durations);
   job->durations = durations->source;

@@ -10,6 +10,7 @@
 #include "base/file.hpp"
 #include "cli/broken_off_run.hpp"
 #include "cli/commands.hpp"
+#include "cli/earlier_runs.hpp"
 #include "cli/job.hpp"
 #include "cli/list_tests.hpp"
 #include "cli/make_hosts.hpp"
@@ -143,6 +144,7 @@ Result<ExitCode> run_command(const JobChoices& choices) {
   const Result<void> reported =
       write_reports(fold.run, {place->folder, job->spec.reports.junit, job->spec.reports.summary});
   console.summary(fold.run);
+  if (kept) LogWriter{log}(keep_runs(job->spec, header.run_id, clock.wall()));
   if (!kept) return tl::unexpected(kept.error());
   if (!reported) return tl::unexpected(reported.error());
   if (const auto recorded =

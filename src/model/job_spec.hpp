@@ -148,7 +148,7 @@ enum class Order { slowest_first, random, listed };
 
 struct RunSpec {
   Order order = Order::slowest_first;
-  std::string durations = "latest";   // SOURCE of expected durations
+  std::string durations = "history";  // of the last runs that know a test, or SOURCE: of that run
   std::optional<std::uint64_t> seed;  // of the random order; none: drawn
   int iterate = 1;
   std::optional<ShardSpec> shard;                    // none: as the CI system's variables say

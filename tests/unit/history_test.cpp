@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "base/file.hpp"
+#include "store/expected_durations.hpp"
 #include "store/history.hpp"
 #include "store/history_schema.hpp"
 #include "store/journal.hpp"
@@ -197,6 +198,9 @@ TEST_CASE("a test takes the 90th percentile over the last ten runs of their long
   REQUIRE(known);
   CHECK(known->at(named("t")).high == 10s);
   CHECK(known->at(named("t")).typical == 6500ms);
+  const ExpectedDurations expected = expected_durations_from(*known, 11);
+  CHECK(expected.by_test.at(named("t")) == 10s);
+  CHECK(expected.source == "history (11 runs)");
 }
 
 TEST_CASE("failures, timeouts and crashes tell how long a test takes, a lost host does not") {

@@ -323,7 +323,7 @@ TEST_CASE("a minimal spec gets every default") {
   CHECK_FALSE(minimal.local);
   CHECK_FALSE(minimal.ssh);
   CHECK(minimal.run.order == Order::slowest_first);
-  CHECK(minimal.run.durations == "latest");
+  CHECK(minimal.run.durations == "history");
   CHECK(minimal.run.test_timeout == 20min);
   CHECK_FALSE(minimal.run.deadline);
   CHECK(minimal.run.batch_target == 30s);

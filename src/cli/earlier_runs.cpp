@@ -1,0 +1,81 @@
+#include "cli/earlier_runs.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <filesystem>
+
+#include "base/text.hpp"
+#include "cli/load_source.hpp"
+#include "report/console_line.hpp"
+#include "store/history.hpp"
+#include "store/prune_runs.hpp"
+
+namespace ffci {
+namespace {
+
+void complain(const std::string& what) {
+  fmt::print(stderr, "ff-ci: {}\n", printable_line(what, 1000));
+}
+
+void tell_notes(History& history) {
+  for (const std::string& note : history.take_notes())
+    complain(note);
+}
+
+// The history with all runs that have ended in it.
+Result<History> complete_history(const std::string& results) {
+  auto history = History::open(results);
+  if (!history) return history;
+  const auto added = history->add_missing_runs();
+  tell_notes(*history);
+  if (!added) return tl::unexpected(added.error());
+  return history;
+}
+
+Result<ExpectedDurations> durations_of_history(const std::string& results,
+                                               const std::vector<TestCase>& tests,
+                                               const std::string& arch) {
+  ExpectedDurations durations;
+  std::error_code unknown;
+  if (!std::filesystem::exists(std::filesystem::path(results) / "runs", unknown)) return durations;
+  auto history = complete_history(results);
+  if (!history) return tl::unexpected(history.error());
+  const auto known = history->durations_of(tests, arch);
+  tell_notes(*history);
+  if (!known) return tl::unexpected(known.error());
+  const auto runs = history->run_count();
+  if (!runs) return tl::unexpected(runs.error());
+  return expected_durations_from(*known, *runs);
+}
+
+}  // namespace
+
+Result<ExpectedDurations> expected_durations(const JobSpec& spec,
+                                             const std::vector<TestCase>& tests,
+                                             const std::string& arch) {
+  const std::string& results = spec.reports.directory;
+  if (spec.run.durations != "history") return load_durations(results, spec.run.durations);
+  auto durations = durations_of_history(results, tests, arch);
+  if (durations) return durations;
+  complain(durations.error().message + "; durations are expected from the latest run");
+  return expected_durations_from(results, "latest");
+}
+
+std::string keep_runs(const JobSpec& spec, const std::string& run_id, WallTime now) {
+  const std::string& results = spec.reports.directory;
+  if (const auto history = complete_history(results); !history)
+    complain("the run is not in the history yet: " + history.error().message);
+  const auto pruned = prune_runs(results, spec.run.keep, run_id, now);
+  if (!pruned) {
+    complain("no older run was removed: " + pruned.error().message);
+    return {};
+  }
+  for (const std::string& problem : pruned->problems)
+    complain(problem);
+  if (pruned->removed.empty()) return {};
+  return fmt::format("removed {} of results, {}: {}\n", counted(pruned->removed.size(), "run"),
+                     human_size(pruned->bytes), fmt::join(pruned->removed, ", "));
+}
+
+}  // namespace ffci

@@ -1,0 +1,25 @@
+// What a run takes from the runs before it, and leaves for those after it. Trouble with the history
+// is told on stderr, and ends no run.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/time.hpp"
+#include "model/job_spec.hpp"
+#include "model/test_case.hpp"
+#include "store/expected_durations.hpp"
+
+namespace ffci {
+
+// As run.durations wants it. Errors: as expected_durations_from.
+[[nodiscard]] Result<ExpectedDurations> expected_durations(const JobSpec& spec,
+                                                           const std::vector<TestCase>& tests,
+                                                           const std::string& arch);
+
+// After a run: it goes into the history, and older ones go as run.keep wants it, which is said in
+// what is returned, to be printed; empty: none did. The caller holds the lock of the results.
+[[nodiscard]] std::string keep_runs(const JobSpec& spec, const std::string& run_id, WallTime now);
+
+}  // namespace ffci
