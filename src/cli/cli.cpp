@@ -49,6 +49,8 @@ constexpr Command commands[] = {
     {"record", "give a stored run a label", parse_and_run<parse_record, record_command>},
     {"compare", "say what changed from one run to another",
      parse_and_run<parse_compare, compare_command>},
+    {"history", "tell what is known from earlier runs",
+     parse_and_run<parse_history, history_command>},
 };
 
 std::string help() {

@@ -250,6 +250,14 @@ std::optional<std::string> comma_list_given(const po::variables_map& found,
   return lists.empty() ? std::nullopt : std::optional(fmt::format("{}", fmt::join(lists, ",")));
 }
 
+Result<std::size_t> whole_number(std::string_view option, const std::string& typed) {
+  const bool digits = !typed.empty() && typed.size() < 10 &&
+                      typed.find_first_not_of("0123456789") == std::string::npos;
+  if (!digits)
+    return fail(ErrorKind::usage, fmt::format("{}: '{}' is not a number", option, typed));
+  return std::stoul(typed);
+}
+
 Result<ConsoleChoices> console_of(const po::variables_map& found) {
   ConsoleChoices choices;
   choices.verbose = found["verbose"].as<bool>();
@@ -265,12 +273,9 @@ Result<ConsoleChoices> console_of(const po::variables_map& found) {
     choices.colour = static_cast<ColourChoice>(at - known.begin());
   }
   if (const auto number = given(found, "print-n-slowest")) {
-    const bool digits = !number->empty() && number->size() < 10 &&
-                        number->find_first_not_of("0123456789") == std::string::npos;
-    if (!digits)
-      return fail(ErrorKind::usage,
-                  fmt::format("--print-n-slowest: '{}' is not a number", *number));
-    choices.print_n_slowest = std::stoul(*number);
+    auto parsed = whole_number("--print-n-slowest", *number);
+    if (!parsed) return tl::unexpected(parsed.error());
+    choices.print_n_slowest = *parsed;
   }
   return choices;
 }
@@ -581,6 +586,36 @@ Result<Parsed<CompareChoices>> parse_compare(const Arguments& arguments) {
           return fail(ErrorKind::usage, "--json and --markdown exclude each other");
         if (json) choices.format = CompareChoices::Format::json;
         if (markdown) choices.format = CompareChoices::Format::markdown;
+        return {};
+      });
+}
+
+Result<Parsed<HistoryChoices>> parse_history(const Arguments& arguments) {
+  po::options_description here("History");
+  here.add_options()                                                                    //
+      ("number,n", text("N"), "at most so many runs, or results of each test (20)")     //
+      ("json", po::bool_switch(), "print JSON, as schemas/history.schema.json has it")  //
+      ("rebuild", po::bool_switch(), "make the history anew from the runs' folders")    //
+      ("results-dir", text("DIR"), "where runs are kept (results)");
+  Shape shape{
+      "Usage: ff-ci history [OPTION…] [TEST…]\n\n"
+      "Lists the runs that are known, the newest first; or of each TEST (SUITE, SUITE/TEST, TEST, "
+      "with\n"
+      "* ? [] as in a shell) what became of it, how often it goes wrong, and how long it "
+      "takes.\n\n",
+      {}};
+  shape.options.add(here);
+  return parse_with<HistoryChoices>(
+      arguments, std::move(shape),
+      [](const po::variables_map& found, HistoryChoices& choices) -> Result<void> {
+        choices.patterns = all_given(found, positional_name);
+        choices.json = found["json"].as<bool>();
+        choices.rebuild = found["rebuild"].as<bool>();
+        choices.results = given(found, "results-dir").value_or(choices.results);
+        if (choices.rebuild && (choices.json || !choices.patterns.empty()))
+          return fail(ErrorKind::usage, "--rebuild takes no TEST and no --json");
+        if (const auto number = given(found, "number"))
+          return assign(choices.most, whole_number("-n", *number));
         return {};
       });
 }

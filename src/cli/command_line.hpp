@@ -78,6 +78,14 @@ struct CompareChoices {
   bool strict_baseline = false;
 };
 
+struct HistoryChoices {
+  std::vector<std::string> patterns;  // the tests to tell of; none: the runs
+  std::size_t most = 20;              // runs, or results of each test
+  bool json = false;
+  bool rebuild = false;
+  std::string results = "results";
+};
+
 // What was typed behind a command: its choices, or that its help is wanted.
 template <class Choices>
 struct Parsed {
@@ -96,5 +104,6 @@ using Arguments = std::vector<std::string>;
 [[nodiscard]] Result<Parsed<MergeChoices>> parse_merge(const Arguments& arguments);
 [[nodiscard]] Result<Parsed<RecordChoices>> parse_record(const Arguments& arguments);
 [[nodiscard]] Result<Parsed<CompareChoices>> parse_compare(const Arguments& arguments);
+[[nodiscard]] Result<Parsed<HistoryChoices>> parse_history(const Arguments& arguments);
 
 }  // namespace ffci

@@ -15,5 +15,6 @@ namespace ffci {
 [[nodiscard]] Result<ExitCode> merge_command(const MergeChoices& choices);
 [[nodiscard]] Result<ExitCode> record_command(const RecordChoices& choices);
 [[nodiscard]] Result<ExitCode> compare_command(const CompareChoices& choices);
+[[nodiscard]] Result<ExitCode> history_command(const HistoryChoices& choices);
 
 }  // namespace ffci
