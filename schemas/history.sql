@@ -58,7 +58,6 @@ CREATE TABLE runs (
   not_run INTEGER NOT NULL,
   shard_index INTEGER,              -- NULL: it was no shard of a plan
   shard_count INTEGER,
-  call_seconds REAL,                -- median time in a slot from the last test of a command to the first of the next; NULL: none to see
   last_sequence INTEGER NOT NULL,   -- of the journal's events
   journal_bytes INTEGER NOT NULL    -- size of the journal that this was read from
 );
@@ -92,6 +91,14 @@ CREATE TABLE set_ups (
   duration_seconds REAL NOT NULL,
   failure TEXT,                     -- NULL: it did not fail
   PRIMARY KEY (run, number)
+) WITHOUT ROWID;
+
+-- What a command of a suite took beside its tests.
+CREATE TABLE calls (
+  run INTEGER NOT NULL REFERENCES runs (id),
+  suite TEXT NOT NULL,
+  call_seconds REAL NOT NULL,       -- median time in a slot from the last test of a command to the first of the next
+  PRIMARY KEY (run, suite)
 ) WITHOUT ROWID;
 
 -- A test is the same one in all runs with the same suite, configuration, architecture and name.

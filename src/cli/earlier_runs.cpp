@@ -62,10 +62,25 @@ Result<ExpectedDurations> expected_durations(const JobSpec& spec,
   return expected_durations_from(results, "latest");
 }
 
-std::string keep_runs(const JobSpec& spec, const std::string& run_id, WallTime now) {
+RunCosts earlier_costs(const JobSpec& spec) {
   const std::string& results = spec.reports.directory;
+  std::error_code unknown;
+  if (!std::filesystem::exists(std::filesystem::path(results) / "runs", unknown)) return {};
+  auto history = complete_history(results);
+  auto costs = history ? history->costs() : Result<RunCosts>(tl::unexpected(history.error()));
+  if (costs) return std::move(*costs);
+  complain(costs.error().message);
+  return {};
+}
+
+void index_runs(const std::string& results) {
   if (const auto history = complete_history(results); !history)
     complain("the run is not in the history yet: " + history.error().message);
+}
+
+std::string keep_runs(const JobSpec& spec, const std::string& run_id, WallTime now) {
+  const std::string& results = spec.reports.directory;
+  index_runs(results);
   const auto pruned = prune_runs(results, spec.run.keep, run_id, now);
   if (!pruned) {
     complain("no older run was removed: " + pruned.error().message);

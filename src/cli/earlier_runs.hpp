@@ -18,6 +18,12 @@ namespace ffci {
                                                            const std::vector<TestCase>& tests,
                                                            const std::string& arch);
 
+// What runs cost beside their tests, as far as it is known.
+[[nodiscard]] RunCosts earlier_costs(const JobSpec& spec);
+
+// Runs that have ended and are not in the history go there.
+void index_runs(const std::string& results);
+
 // After a run: it goes into the history, and older ones go as run.keep wants it, which is said in
 // what is returned, to be printed; empty: none did. The caller holds the lock of the results.
 [[nodiscard]] std::string keep_runs(const JobSpec& spec, const std::string& run_id, WallTime now);

@@ -189,8 +189,8 @@ std::vector<TestCase> repeated(const std::vector<TestCase>& tests, int times) {
   return all;
 }
 
-void set_expected(std::vector<TestCase>& tests, const ExpectedDurations& durations) {
-  for (TestCase& test : tests) {
+void set_expected(Job& job, const ExpectedDurations& durations) {
+  for (TestCase& test : job.plan.tests) {
     TestId id = test.id;
     id.iteration = 1;
     if (const auto known = durations.by_test.find(id); known != durations.by_test.end()) {
@@ -199,6 +199,9 @@ void set_expected(std::vector<TestCase>& tests, const ExpectedDurations& duratio
                named != durations.by_name.end()) {
       test.expected = named->second;
     }
+    const auto typical = durations.typical.find(id);
+    job.typical.push_back(typical == durations.typical.end() ? test.expected
+                                                             : std::optional(typical->second));
   }
 }
 
@@ -275,15 +278,18 @@ Result<void> keep_shard(Job& job) {
   const std::vector<int> shards = shards_of(job.plan, chosen->count);
   std::vector<PlannedTest> planned;
   std::vector<TestCase> kept;
+  std::vector<std::optional<Duration>> typical;
   for (size_t i = 0; i < job.plan.tests.size(); ++i) {
     TestCase& test = job.plan.tests[i];
     planned.push_back({test.id, test.expected, shards[i]});
     if (shards[i] != chosen->index) continue;
     kept.push_back(std::move(test));
     kept.back().place = i + 1;
+    typical.push_back(job.typical[i]);
   }
   if (planned.empty()) return {};
   job.plan.tests = std::move(kept);
+  job.typical = std::move(typical);
   job.shard = Shard{chosen->index, chosen->count, plan_digest(planned, chosen->count)};
   return {};
 }
@@ -336,7 +342,7 @@ Result<Job> load_job(const JobChoices& choices, EarlyHosts& hosts) {
   job->plan.tests = repeated(*selected, run.iterate);
   auto durations = expected_durations(job->spec, job->plan.tests, architecture(job->spec));
   if (!durations) return tl::unexpected(durations.error());
-  set_expected(job->plan.tests, *durations);
+  set_expected(*job, *durations);
   job->durations = durations->source;
   job->plan.seed = run.seed.value_or(std::random_device{}());
   job->plan.deadline = run.deadline;

@@ -31,6 +31,8 @@ struct Job {
   EnginePlan plan;        // hosts are not in it yet
   std::string durations;  // where the expected ones came from; empty: there are none
   std::optional<Shard> shard;
+  std::vector<std::optional<Duration>> typical;  // by place in plan.tests: what is rather to be
+                                                 // expected than feared
   std::string nothing_selected = "no test was selected";  // why, when there is none
 };
 

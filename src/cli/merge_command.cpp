@@ -6,6 +6,7 @@
 #include "base/file.hpp"
 #include "cli/command_line.hpp"
 #include "cli/commands.hpp"
+#include "cli/earlier_runs.hpp"
 #include "cli/reports.hpp"
 #include "report/console.hpp"
 #include "store/journal.hpp"
@@ -68,6 +69,7 @@ Result<ExitCode> merge_command(const MergeChoices& choices) {
              header.results_path);
   std::fflush(stdout);
   console.summary(run);
+  index_runs(choices.results);
   if (!written) return tl::unexpected(written.error());
   return exit_code_for(run);
 }

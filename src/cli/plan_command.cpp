@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "cli/commands.hpp"
+#include "cli/earlier_runs.hpp"
 #include "cli/job.hpp"
 #include "engine/forecast.hpp"
 #include "report/plan_table.hpp"
@@ -33,6 +34,26 @@ std::vector<HostPlan> hosts_of(const JobSpec& spec, int number) {
   return hosts;
 }
 
+VirtualCosts costs_of(const Job& job) {
+  const RunCosts earlier = earlier_costs(job.spec);
+  VirtualCosts costs;
+  costs.host_start = earlier.host_ready.value_or(Duration{});
+  for (const SuitePlan& suite : job.plan.suites) {
+    VirtualCosts::Suite& here = costs.suites.emplace_back();
+    if (const auto set_up = earlier.set_up.find(suite.name); set_up != earlier.set_up.end())
+      here.set_up = set_up->second;
+    const auto call = earlier.call.find(suite.name);
+    if (call == earlier.call.end()) continue;
+    if (suite.batches) {
+      here.call_before = call->second * 7 / 10;
+      here.call_after = call->second - here.call_before;
+    } else {
+      here.per_test = call->second;
+    }
+  }
+  return costs;
+}
+
 }  // namespace
 
 Result<ExitCode> plan_command(const PlanChoices& choices) {
@@ -48,6 +69,9 @@ Result<ExitCode> plan_command(const PlanChoices& choices) {
   ForecastQuestion question;
   question.plan = job->plan;
   question.takes = believed_durations(job->plan);
+  for (size_t test = 0; test < job->typical.size(); ++test)
+    question.takes[test] = job->typical[test].value_or(question.takes[test]);
+  question.costs = costs_of(*job);
   question.hosts = [&](int number) { return hosts_of(spec, number); };
   question.own = spec.ssh ? static_cast<int>(spec.ssh->machines.size()) : local_slots(spec);
   question.most = choices.max_hosts;

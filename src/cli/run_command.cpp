@@ -144,7 +144,7 @@ Result<ExitCode> run_command(const JobChoices& choices) {
   const Result<void> reported =
       write_reports(fold.run, {place->folder, job->spec.reports.junit, job->spec.reports.summary});
   console.summary(fold.run);
-  if (kept) LogWriter{log}(keep_runs(job->spec, header.run_id, clock.wall()));
+  if (kept) LogWriter{log}(keep_runs(job->spec, place->run_id, clock.wall()));
   if (!kept) return tl::unexpected(kept.error());
   if (!reported) return tl::unexpected(reported.error());
   if (const auto recorded =

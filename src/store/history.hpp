@@ -39,7 +39,7 @@ using KnownDurations = std::unordered_map<TestId, KnownDuration>;  // iteration 
 struct RunCosts {
   std::map<std::string, Duration> set_up;  // mean, by suite
   std::optional<Duration> host_ready;      // median, from the start of a run until a host is ready
-  std::optional<Duration> call;            // median, between two commands in a slot
+  std::map<std::string, Duration> call;    // mean, by suite: between two commands in a slot
 };
 
 struct Rebuilt {

@@ -69,9 +69,10 @@ Duration median(const std::vector<Duration>& sorted) {
 }
 
 // From the end of the last test of a command to the start of the next command's first one in the
-// same slot. The median, as a slot may also wait for other things.
-std::optional<Duration> call_cost(const RunFacts& facts) {
+// same slot, by suite. The median, as a slot may also wait for other things.
+std::map<std::string, Duration> call_costs(const RunFacts& facts) {
   struct Tried {
+    std::string suite;
     Duration started{}, ended{};
     std::uint64_t batch = 0;
   };
@@ -81,21 +82,26 @@ std::optional<Duration> call_cost(const RunFacts& facts) {
       const std::uint64_t batch = batch_of(facts, test.id, attempt.number);
       if (batch == 0 || !attempt.outcome) continue;
       slots[{attempt.host, attempt.slot}].push_back(
-          {attempt.started, attempt.started + attempt.duration, batch});
+          {test.id.suite, attempt.started, attempt.started + attempt.duration, batch});
     }
   }
-  std::vector<Duration> gaps;
+  std::map<std::string, std::vector<Duration>> gaps;
   for (auto& [place, tries] : slots) {
     std::sort(tries.begin(), tries.end(),
               [](const Tried& a, const Tried& b) { return a.started < b.started; });
     for (std::size_t i = 1; i < tries.size(); ++i) {
       const Duration gap = tries[i].started - tries[i - 1].ended;
-      if (tries[i].batch != tries[i - 1].batch && gap >= Duration::zero()) gaps.push_back(gap);
+      if (tries[i].suite == tries[i - 1].suite && tries[i].batch != tries[i - 1].batch &&
+          gap >= Duration::zero())
+        gaps[tries[i].suite].push_back(gap);
     }
   }
-  if (gaps.empty()) return std::nullopt;
-  std::sort(gaps.begin(), gaps.end());
-  return median(gaps);
+  std::map<std::string, Duration> costs;
+  for (auto& [suite, of_suite] : gaps) {
+    std::sort(of_suite.begin(), of_suite.end());
+    costs.emplace(suite, median(of_suite));
+  }
+  return costs;
 }
 
 class Importer {
@@ -121,6 +127,7 @@ class Importer {
     run_ = id ? *id : free_id();
     add_run();
     add_hosts_and_set_ups();
+    add_calls();
     add_results();
     for (const std::int64_t test : touched_)
       expect(test);
@@ -138,8 +145,8 @@ class Importer {
          {"DELETE FROM attempts WHERE run = ?1 AND test IN "
           "(SELECT test FROM results WHERE run = ?1)",
           "DELETE FROM results WHERE run = ?1", "DELETE FROM hosts WHERE run = ?1",
-          "DELETE FROM set_ups WHERE run = ?1", "DELETE FROM merged_runs WHERE run = ?1",
-          "DELETE FROM runs WHERE id = ?1"})
+          "DELETE FROM set_ups WHERE run = ?1", "DELETE FROM calls WHERE run = ?1",
+          "DELETE FROM merged_runs WHERE run = ?1", "DELETE FROM runs WHERE id = ?1"})
       sqlite::Statement(database_, sql).with(run).run();
   }
 
@@ -161,16 +168,15 @@ class Importer {
         database_,
         "INSERT INTO runs (id, run_id, job, ff_ci_version, started, duration_seconds,"
         " paused_seconds, result, exit_code, passed, failed, timed_out, crashed, flaky, skipped,"
-        " error, not_run, shard_index, shard_count, call_seconds, last_sequence, journal_bytes)"
+        " error, not_run, shard_index, shard_count, last_sequence, journal_bytes)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,"
-        " ?19, ?20, ?21, ?22)")
+        " ?19, ?20, ?21)")
         .with(run_, facts_.run_id, to_utf8(header.job), to_utf8(header.tool_version),
               rfc3339(header.at), run.duration(), run.paused(), run_result_name(result_of(run)),
               static_cast<int>(exit_code_for(run)), counts[Verdict::passed],
               counts[Verdict::failed], counts[Verdict::timed_out], counts[Verdict::crashed],
               counts[Verdict::flaky], counts[Verdict::skipped], counts[Verdict::error],
-              counts[Verdict::not_run], shard, shards, call_cost(facts_), run.last_sequence(),
-              facts_.journal_bytes)
+              counts[Verdict::not_run], shard, shards, run.last_sequence(), facts_.journal_bytes)
         .run();
     sqlite::Statement part(database_,
                            "INSERT OR IGNORE INTO merged_runs (run, part) VALUES (?1, ?2)");
@@ -212,6 +218,13 @@ class Importer {
       set_up.with(run_, ++number, to_utf8(fact.host), to_utf8(fact.suite), fact.duration, failure)
           .run();
     }
+  }
+
+  void add_calls() {
+    sqlite::Statement call(database_,
+                           "INSERT INTO calls (run, suite, call_seconds) VALUES (?1, ?2, ?3)");
+    for (const auto& [suite, cost] : call_costs(facts_))
+      call.with(run_, to_utf8(suite), cost).run();
   }
 
   std::string arch_of(const TestResult& test) const {

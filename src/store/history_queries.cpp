@@ -136,9 +136,12 @@ Result<RunCosts> History::costs() {
     costs.host_ready = median_of(database,
                                  "SELECT ready_seconds FROM hosts WHERE ready_seconds IS NOT NULL "
                                  "AND run IN (SELECT id FROM runs ORDER BY id DESC LIMIT ?1)");
-    costs.call = median_of(database,
-                           "SELECT call_seconds FROM runs WHERE call_seconds IS NOT NULL "
-                           "ORDER BY id DESC LIMIT ?1");
+    sqlite::Statement calls(database,
+                            "SELECT suite, avg(call_seconds) FROM calls WHERE run IN "
+                            "(SELECT id FROM runs ORDER BY id DESC LIMIT ?1) GROUP BY suite");
+    calls.with(runs_that_tell);
+    while (calls.next())
+      costs.call.emplace(calls.text(0), calls.duration(1));
     return costs;
   });
 }
