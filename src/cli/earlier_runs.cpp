@@ -55,6 +55,7 @@ Result<ExpectedDurations> expected_durations(const JobSpec& spec,
                                              const std::vector<TestCase>& tests,
                                              const std::string& arch) {
   const std::string& results = spec.reports.directory;
+  if (spec.run.durations == "none") return ExpectedDurations{};
   if (spec.run.durations != "history") return load_durations(results, spec.run.durations);
   auto durations = durations_of_history(results, tests, arch);
   if (durations) return durations;

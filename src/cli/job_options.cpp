@@ -57,7 +57,7 @@ constexpr KeyOption key_options[] = {
     {"ssh.isolation", "hosts.ssh.isolation", "HOW", "of tests there: auto, namespaces or session"},
     {"order", "run.order", "ORDER", "slowest-first, random or listed"},
     {"durations", "run.durations", "SOURCE",
-     "where the expected durations come from: history, or the run SOURCE"},
+     "where the expected durations come from: history, none, or the run SOURCE"},
     {"seed", "run.seed", "N", "of the random order"},
     {"shard", "run.shard", "I/N",
      "run part I of N of the tests (default: as CI_NODE_INDEX and CI_NODE_TOTAL or Slurm's array "

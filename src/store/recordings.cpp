@@ -45,7 +45,7 @@ std::string why_not_plain(std::string_view label) {
   if (label.find_first_not_of(plain) != std::string_view::npos)
     return "expected letters, digits, '.', '_', '+' and '-'";
   if (label[0] == '-' || label[0] == '.') return "it begins with '-' or '.'";
-  if (label == "latest" || label == "history") return "that word means something else";
+  if (label == "latest" || label == "history" || label == "none") return "that word means something else";
   if (label.find_first_not_of(digits) == std::string_view::npos) return "it has nothing but digits";
   return {};
 }

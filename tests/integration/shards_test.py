@@ -59,6 +59,16 @@ class Shards(FfciTest):
         self.assertNotEqual(by_size["s/a"], by_size["s/b"])
         self.assertEqual(by_size["s/b"], by_size["s/c"])
 
+    def test_shards_that_know_different_runs_can_do_without_durations(self):
+        self.commands({"a": "sleep 0.2", "b": "true", "c": "sleep 0.1"})
+        for arguments, code in (((), 65), (("--durations", "none"), 0)):
+            shutil.rmtree(self.folder / "results", ignore_errors=True)
+            runs = []
+            for shard in ("1/2", "2/2"):  # the second one knows the first
+                self.assertEqual(self.run_job("--shard", shard, *arguments).returncode, 0)
+                runs.append((self.folder / "results/latest").resolve())
+            self.assertEqual(self.merge(*runs).returncode, code)
+
     def test_what_is_missing_doubled_or_of_another_plan_is_named(self):
         self.commands(TESTS)
         self.run_shards(3)
