@@ -81,19 +81,21 @@ std::vector<CommandTestSpec> expand_parameters(const CommandTestSpec& test) {
     }
     combinations = std::move(longer);
   }
+  // What all share; each would copy the parameters otherwise, with the values of all.
+  CommandTestSpec shared = test;
+  shared.parameters.clear();
   std::vector<CommandTestSpec> tests;
+  tests.reserve(combinations.size());
   for (const Values& values : combinations) {
     std::vector<std::string> settings;
     for (const auto& [parameter, value] : values)
       settings.push_back(fmt::format("{}={}", parameter, value));
-    CommandTestSpec one = test;
+    CommandTestSpec& one = tests.emplace_back(shared);
     one.name = fmt::format("{}[{}]", test.name, fmt::join(settings, ","));
     one.command = replace_parameters(test.command, values);
     one.setup = replace_parameters(test.setup, values);
     one.teardown = replace_parameters(test.teardown, values);
     one.files = replace_in_files(test.files, one.name, values);
-    one.parameters.clear();
-    tests.push_back(std::move(one));
   }
   return tests;
 }

@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 #include <stdlib.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 
@@ -173,6 +174,20 @@ TEST_SUITE("commands suites") {
     const Command command = command_of(*suite, "dirty[slots=2,mode={slots}]");
     CHECK(command.command == "./dirty -s 2 -m {slots} ${slots} {other} $(nproc) {");
     CHECK(command.setup == "echo 2");
+  }
+
+  TEST_CASE("a sweep over very many values takes no longer for each of them") {
+    CommandsSuiteSpec spec = suite_spec();
+    spec.tests = {test_spec("many", "echo {n}")};
+    std::vector<std::string> values;
+    for (int n = 0; n < 40'000; ++n)
+      values.push_back(std::to_string(n));
+    spec.tests[0].parameters = {{"n", values}};
+    const auto before = std::chrono::steady_clock::now();
+    const auto suite = load(spec);
+    CHECK(std::chrono::steady_clock::now() - before < std::chrono::seconds(5));
+    CHECK(suite->tests().size() == values.size());
+    CHECK(command_of(*suite, "many[n=39999]").command == "echo 39999");
   }
 
   TEST_CASE("a test keeps its own files, else its suite's") {
