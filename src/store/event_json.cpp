@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 
 #include "base/text.hpp"
 
@@ -15,8 +18,41 @@ Json seconds(Duration d) {
   return to_seconds(d);
 }
 
+// What is beyond these is of no run, and would overflow what is reckoned with it.
+constexpr double longest_seconds = 100.0 * 365 * 24 * 3600;
+constexpr int largest_number = 1'000'000'000;
+
 Duration duration(const Json& json) {
-  return from_seconds(json.get<double>());
+  const double value = json.get<double>();
+  if (!(std::abs(value) <= longest_seconds))
+    throw std::invalid_argument(fmt::format("no run knows a time of {} seconds", value));
+  return from_seconds(value);
+}
+
+int whole(const Json& json) {
+  // An unsigned one that is too large is a negative one here.
+  const std::int64_t value = json.is_number_integer() ? json.get<std::int64_t>() : largest_number;
+  const bool fits = value > -largest_number && value < largest_number;
+  if (!fits || (json.is_number_unsigned() && value < 0))
+    throw std::invalid_argument(fmt::format("'{}' is no number of a run", json.dump()));
+  return static_cast<int>(value);
+}
+
+int whole(const Json& json, const char* key, int otherwise) {
+  const auto found = json.find(key);
+  return found == json.end() ? otherwise : whole(*found);
+}
+
+std::uint64_t size(const Json& json) {
+  constexpr auto largest = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+  if (!json.is_number_unsigned() || json.get<std::uint64_t>() > largest)  // of SQLite
+    throw std::invalid_argument(fmt::format("'{}' is no size or number of a run", json.dump()));
+  return json.get<std::uint64_t>();
+}
+
+std::uint64_t size(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  return found == json.end() ? 0 : size(*found);
 }
 
 template <class T>
@@ -43,7 +79,7 @@ Json test_json(const TestId& id) {
 
 TestId test_from(const Json& json) {
   return {json.at("suite").get<std::string>(), text(json, "configuration"),
-          json.at("name").get<std::string>(), json.value("iteration", 1)};
+          json.at("name").get<std::string>(), whole(json, "iteration", 1)};
 }
 
 // Outcomes.
@@ -54,8 +90,8 @@ Json exit_json(const ExitStatus& status) {
 }
 
 ExitStatus exit_from(const Json& json) {
-  if (json.contains("signal")) return {ExitStatus::Kind::signaled, json.at("signal").get<int>()};
-  return {ExitStatus::Kind::exited, json.at("status").get<int>()};
+  if (json.contains("signal")) return {ExitStatus::Kind::signaled, whole(json.at("signal"))};
+  return {ExitStatus::Kind::exited, whole(json.at("status"))};
 }
 
 Json outcome_json(const Outcome& outcome) {
@@ -117,8 +153,8 @@ Json excerpt_json(const OutputExcerpt& excerpt) {
 OutputExcerpt excerpt_from(const Json& json, const char* key) {
   const auto found = json.find(key);
   if (found == json.end()) return {};
-  return {found->at("bytes").get<std::uint64_t>(), found->value("cut_bytes", std::uint64_t{0}),
-          text(*found, "head"), text(*found, "tail"), found->value("between", std::uint64_t{0})};
+  return {size(found->at("bytes")), size(*found, "cut_bytes"), text(*found, "head"),
+          text(*found, "tail"), size(*found, "between")};
 }
 
 Json report_json(const KernelReport& report) {
@@ -156,15 +192,15 @@ Json attempt_json(const Attempt& attempt) {
 
 Attempt attempt_from(const Json& json) {
   Attempt attempt;
-  attempt.number = json.at("number").get<int>();
+  attempt.number = whole(json.at("number"));
   attempt.host = text(json, "host");
-  attempt.slot = json.value("slot", 0);
+  attempt.slot = whole(json, "slot", 0);
   attempt.started = duration(json.at("started_seconds"));
   attempt.duration = duration(json.at("duration_seconds"));
   attempt.outcome = outcome_from(json);
   for (const Json& subtest : json.value("subtests", Json::array()))
     attempt.subtests.push_back(subtest_from(subtest));
-  attempt.subtests_dropped = json.value("subtests_dropped", std::uint64_t{0});
+  attempt.subtests_dropped = size(json, "subtests_dropped");
   attempt.standard_output = excerpt_from(json, "stdout");
   attempt.standard_error = excerpt_from(json, "stderr");
   attempt.kernel_log = excerpt_from(json, "dmesg");
@@ -296,8 +332,12 @@ Fact fact_from(const std::string& event, const Json& j) {
     }
     std::optional<Shard> shard;
     if (const auto found = j.find("shard"); found != j.end()) {
-      shard = Shard{found->at("index").get<int>(), found->at("count").get<int>(),
+      shard = Shard{whole(found->at("index")), whole(found->at("count")),
                     found->at("plan").get<std::string>()};
+      if (shard->count > most_shards || shard->index < 1 || shard->index > shard->count) {
+        throw std::invalid_argument(
+            fmt::format("there is no shard {}/{}", shard->index, shard->count));
+      }
     }
     return RunStarted{j.at("run_id").get<std::string>(),
                       text(j, "job"),
@@ -311,24 +351,25 @@ Fact fact_from(const std::string& event, const Json& j) {
   }
   if (event == "run_resumed") return RunResumed{time_from(j), text(j, "ff_ci_version")};
   if (event == "test_selected") {
-    TestSelected selected{test_from(j.at("test")), {}, j.value("place", std::size_t{0})};
+    TestSelected selected{test_from(j.at("test")), {}, size(j, "place")};
     if (j.contains("expected_seconds")) selected.expected = duration(j.at("expected_seconds"));
     return selected;
   }
   if (event == "host_ready") {
-    return HostReady{text(j, "host"), text(j, "kind"),      j.value("slots", 1), text(j, "kernel"),
-                     text(j, "arch"), text(j, "isolation"), text(j, "boot_id"),  text(j, "log_in")};
+    return HostReady{text(j, "host"),    text(j, "kind"),  whole(j, "slots", 1),
+                     text(j, "kernel"),  text(j, "arch"),  text(j, "isolation"),
+                     text(j, "boot_id"), text(j, "log_in")};
   }
   if (event == "host_lost") return HostLostFact{text(j, "host"), text(j, "reason")};
   if (event == "host_retired") return HostRetired{text(j, "host"), text(j, "reason")};
   if (event == "slot_retired")
-    return SlotRetired{text(j, "host"), j.value("slot", 1), text(j, "reason")};
+    return SlotRetired{text(j, "host"), whole(j, "slot", 1), text(j, "reason")};
   if (event == "suite_set_up") {
     return SuiteSetUp{text(j, "host"), text(j, "suite"), duration(j.at("duration_seconds")),
                       optional_text(j, "failure")};
   }
   if (event == "files_kept") {
-    return FilesKept{test_from(j.at("test")), j.at("attempt").get<int>(),
+    return FilesKept{test_from(j.at("test")), whole(j.at("attempt")),
                      j.value("kept_files", std::vector<std::string>()), text(j, "files_problem")};
   }
   if (event == "suite_torn_down") {
@@ -336,9 +377,8 @@ Fact fact_from(const std::string& event, const Json& j) {
                          optional_text(j, "failure")};
   }
   if (event == "attempt_started") {
-    return AttemptStarted{test_from(j.at("test")), j.at("attempt").get<int>(),
-                          text(j, "host"),         j.value("slot", 0),
-                          text(j, "files"),        j.value("batch", std::uint64_t{0})};
+    return AttemptStarted{test_from(j.at("test")), whole(j.at("attempt")), text(j, "host"),
+                          whole(j, "slot", 0),     text(j, "files"),       size(j, "batch")};
   }
   if (event == "attempt_finished")
     return AttemptFinished{test_from(j.at("test")), attempt_from(j.at("result"))};
@@ -348,7 +388,7 @@ Fact fact_from(const std::string& event, const Json& j) {
   if (event == "run_finished") {
     const std::string name = text(j, "how");
     for (const auto& [how, known] : hows) {
-      if (known == name) return RunFinished{how, j.value("signal", 0)};
+      if (known == name) return RunFinished{how, whole(j, "signal", 0)};
     }
     throw std::invalid_argument(fmt::format("unknown end of a run '{}'", name));
   }
@@ -366,7 +406,7 @@ std::string event_to_json(const RunEvent& event) {
 Result<RunEvent> event_from_json(std::string_view line) {
   try {
     const Json json = Json::parse(line);
-    return RunEvent{json.at("sequence").get<std::uint64_t>(), duration(json.at("time")),
+    return RunEvent{size(json.at("sequence")), duration(json.at("time")),
                     fact_from(json.at("event").get<std::string>(), json)};
   } catch (const std::exception& error) {
     return fail(ErrorKind::data, printable_line(error.what()));

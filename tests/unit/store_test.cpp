@@ -191,6 +191,45 @@ TEST_CASE("a journal that is none is refused with its line") {
   CHECK(read_journal(folder.path / "missing").error().kind == ErrorKind::no_input);
 }
 
+TEST_CASE("a number that no run can have is refused, and never reckoned with") {
+  const std::string attempt =
+      R"({"sequence":5,"time":1.5,"event":"attempt_finished","test":{"suite":"s","name":"a"},)"
+      R"("result":{"number":1,"slot":1,"started_seconds":0.5,"duration_seconds":1,)"
+      R"("outcome":"failed","exit":{"status":1},"stdout":{"bytes":7}}})";
+  const std::string shard =
+      R"({"sequence":1,"time":0,"event":"run_started","version":1,"run_id":"r",)"
+      R"("at":"2026-01-31T12:00:00.000Z","shard":{"index":1,"count":2,"plan":"p"}})";
+  REQUIRE(event_from_json(attempt));
+  REQUIRE(event_from_json(shard));
+  struct Absurd {
+    const std::string& line;
+    const char *good, *bad;
+  };
+  for (const Absurd& absurd : {
+           Absurd{attempt, "\"sequence\":5", "\"sequence\":-5"},
+           Absurd{attempt, "\"sequence\":5", "\"sequence\":18446744073709551615"},
+           Absurd{attempt, "\"time\":1.5", "\"time\":1e300"},
+           Absurd{attempt, "\"duration_seconds\":1", "\"duration_seconds\":-1e17"},
+           Absurd{attempt, "\"duration_seconds\":1", "\"duration_seconds\":\"1\""},
+           Absurd{attempt, "\"number\":1", "\"number\":1e300"},
+           Absurd{attempt, "\"number\":1", "\"number\":4294967297"},
+           Absurd{attempt, "\"slot\":1", "\"slot\":2147483647"},
+           Absurd{attempt, "\"slot\":1", "\"slot\":18446744073709551615"},
+           Absurd{attempt, "\"status\":1", "\"status\":1.5"},
+           Absurd{attempt, "\"bytes\":7", "\"bytes\":-7"},
+           Absurd{shard, "\"count\":2", "\"count\":-1"},
+           Absurd{shard, "\"count\":2", "\"count\":2147483647"},
+           Absurd{shard, "\"index\":1", "\"index\":3"},
+       }) {
+    CAPTURE(std::string(absurd.bad));
+    std::string line = absurd.line;
+    line.replace(line.find(absurd.good), std::string(absurd.good).size(), absurd.bad);
+    const auto read = event_from_json(line);
+    REQUIRE_FALSE(read);
+    CHECK(read.error().kind == ErrorKind::data);
+  }
+}
+
 TEST_CASE("a journal is never written over") {
   const Folder folder;
   write_journal(folder.path / "journal.jsonl", one_of_each());
