@@ -150,6 +150,7 @@ Result<BrokenOffRun> find_broken_off_run(const JobChoices& choices, WallTime now
                       std::make_shared<const Run>(std::move(*run)),
                       std::move(kept->spec),
                       std::move(kept->choices.overrides),
+                      choices.record ? choices.record : kept->choices.record,
                       since};
 }
 

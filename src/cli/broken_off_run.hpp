@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@ struct BrokenOffRun {
   std::shared_ptr<const Run> run;
   SpecText spec;                        // as the run began with it
   std::vector<SpecOverride> overrides;  // likewise
+  std::optional<std::string> record;    // likewise: JobChoices::record
   Duration since{};                     // from its beginning to now
 };
 

@@ -147,8 +147,8 @@ Result<ExitCode> run_command(const JobChoices& choices) {
   if (kept) LogWriter{log}(keep_runs(job->spec, place->run_id, clock.wall()));
   if (!kept) return tl::unexpected(kept.error());
   if (!reported) return tl::unexpected(reported.error());
-  if (const auto recorded =
-          record_ended_run(job->spec.reports.directory, fold.run, choices.record, log);
+  if (const auto recorded = record_ended_run(job->spec.reports.directory, fold.run,
+                                             broken_off ? broken_off->record : choices.record, log);
       !recorded)
     return tl::unexpected(recorded.error());
   if (events.error() != 0)

@@ -176,6 +176,13 @@ class Resume(FfciTest):
         self.assertEqual(set(self.verdicts().values()), {"passed"})
         self.assertEqual(self.started().count("one"), 1)
 
+    def test_the_run_is_recorded_as_it_would_have_been(self):
+        self.broken_off({"slow": self.gate("go")}, "slow", "--record=nightly", slots=1)
+        self.open("go")
+        done = self.ffci("run", "--resume")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertEqual(os.readlink(self.folder / "results/recordings/nightly"), f"../runs/{self.summary()['run_id']}")
+
     def test_a_torn_or_broken_journal(self):
         self.broken_off({"one": "true", "slow": self.gate("go")}, "slow", slots=1, run="order: listed")
         journal = self.folder / "results/latest/journal.jsonl"
