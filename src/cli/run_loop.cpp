@@ -19,7 +19,9 @@ class RunLoop::HostLink final : public HostObserver, public ScopeObserver {
       : run_(run),
         host_(host),
         name_(std::move(name)),
-        log_(run.options_.run_folder / host_folder(name_) / "dmesg", run.options_.output_limit) {}
+        // Behind what it logged before the run was resumed.
+        log_(run.options_.run_folder / host_folder(name_) / "dmesg", run.options_.output_limit,
+             Earlier::kept) {}
 
   void on_up(const HostReady& facts) override { run_.tell(input::AcceptHost{host_, facts}); }
   void on_lost(const std::string& why, bool for_good) override {

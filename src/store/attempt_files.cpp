@@ -22,7 +22,8 @@ void forget_text(OutputExcerpt& excerpt) {
 
 Result<void> LazyFile::write(std::string_view bytes) {
   if (bytes.empty()) return {};
-  if (!fd_) fd_.reset(::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  const int from = earlier_ == Earlier::kept ? O_APPEND : O_TRUNC;
+  if (!fd_) fd_.reset(::open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | from, 0644));
   const int error = fd_ ? write_all(fd_.get(), bytes) : errno;
   if (error != 0)
     return fail(ErrorKind::io,

@@ -15,10 +15,14 @@
 
 namespace ffci {
 
+// What becomes of a file that is there already.
+enum class Earlier { replaced, kept };
+
 // A file that is made with its first byte.
 class LazyFile {
  public:
-  explicit LazyFile(std::filesystem::path path) : path_(std::move(path)) {}
+  explicit LazyFile(std::filesystem::path path, Earlier earlier = Earlier::replaced)
+      : path_(std::move(path)), earlier_(earlier) {}
 
   // Error (io): the disk refused it.
   [[nodiscard]] Result<void> write(std::string_view bytes);
@@ -26,6 +30,7 @@ class LazyFile {
 
  private:
   std::filesystem::path path_;
+  Earlier earlier_;
   Fd fd_;
 };
 
@@ -36,9 +41,9 @@ class OutputFile {
   static constexpr size_t head_bytes = 4 << 10;  // kept for the reports
   static constexpr size_t tail_bytes = 12 << 10;
 
-  // `limit`: bytes kept in the file, 0: all.
-  OutputFile(std::filesystem::path path, std::uint64_t limit)
-      : file_(std::move(path)), limit_(limit) {}
+  // `limit`: bytes kept in the file, 0: all; what was there before does not count.
+  OutputFile(std::filesystem::path path, std::uint64_t limit, Earlier earlier = Earlier::replaced)
+      : file_(std::move(path), earlier), limit_(limit) {}
 
   // Error (io): the disk refused it; the excerpt goes on.
   [[nodiscard]] Result<void> append(std::string_view bytes);

@@ -277,6 +277,16 @@ TEST_CASE("output below the cap is kept byte by byte, in whatever pieces it came
   CHECK(file.excerpt().tail.empty());
 }
 
+TEST_CASE("the log of a host goes on where that of an ff-ci before ended") {
+  const Folder folder;
+  for (const char* text : {"before\n", "after\n"}) {
+    OutputFile file(folder.path / "dmesg", 7, Earlier::kept);
+    REQUIRE(file.append(text));
+    REQUIRE(file.close());
+  }
+  CHECK(read_file(folder.path / "dmesg", 100).value() == "before\nafter\n");
+}
+
 TEST_CASE("a stream that says nothing leaves no file") {
   const Folder folder;
   OutputFile file(folder.path / "stdout", 10);
