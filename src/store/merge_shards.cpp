@@ -152,7 +152,10 @@ std::optional<RunFinished> joint_end(const std::vector<const ShardRun*>& shards)
   return joint;
 }
 
-Result<void> take_tree(const fs::path& from, const fs::path& to) {
+// A link must be to what is never written again: a shard may yet be resumed.
+enum class Take { link, copy };
+
+Result<void> take_tree(const fs::path& from, const fs::path& to, Take how) {
   std::error_code error;
   const auto failed = [&] {
     return fail(ErrorKind::io, fmt::format("cannot take {} into {}: {}", from.string(), to.string(),
@@ -160,8 +163,9 @@ Result<void> take_tree(const fs::path& from, const fs::path& to) {
   };
   const fs::file_status status = fs::symlink_status(from, error);
   if (fs::is_regular_file(status)) {
-    fs::create_hard_link(from, to, error);
-    if (error && error != std::errc::file_exists) fs::copy_file(from, to, error);
+    if (how == Take::link) fs::create_hard_link(from, to, error);
+    if (how == Take::copy || (error && error != std::errc::file_exists))
+      fs::copy_file(from, to, error);
     return error ? Result<void>(failed()) : Result<void>();
   }
   if (!fs::is_directory(status)) return {};
@@ -169,7 +173,7 @@ Result<void> take_tree(const fs::path& from, const fs::path& to) {
   if (error) return failed();
   for (fs::directory_iterator entry(from, error), end; !error && entry != end;
        entry.increment(error)) {
-    if (const auto taken = take_tree(entry->path(), to / entry->path().filename()); !taken)
+    if (const auto taken = take_tree(entry->path(), to / entry->path().filename(), how); !taken)
       return taken;
   }
   return error ? Result<void>(failed()) : Result<void>();
@@ -178,11 +182,13 @@ Result<void> take_tree(const fs::path& from, const fs::path& to) {
 // The folders in `from`, each with `prefix` before its name.
 Result<void> take_folders(const fs::path& from, const std::string& prefix, const fs::path& to) {
   std::error_code ignored;
+  if (!fs::is_directory(fs::symlink_status(from, ignored))) return {};
   for (const fs::directory_entry& entry : fs::directory_iterator(from, ignored)) {
     if (!entry.is_directory(ignored) || entry.is_symlink(ignored)) continue;
     std::error_code error;
     fs::create_directories(to, error);
-    const auto taken = take_tree(entry.path(), to / (prefix + entry.path().filename().string()));
+    const auto taken =
+        take_tree(entry.path(), to / (prefix + entry.path().filename().string()), Take::copy);
     if (!taken) return taken;
   }
   return {};
@@ -241,10 +247,12 @@ Result<std::vector<RunEvent>> merge_shards(const std::vector<ShardRun>& shards,
 Result<void> take_files_of_shard(const fs::path& from, int shard, const fs::path& to) {
   std::error_code error;
   if (fs::is_directory(fs::symlink_status(from / "tests", error))) {
-    if (const auto taken = take_tree(from / "tests", to / "tests"); !taken) return taken;
+    if (const auto taken = take_tree(from / "tests", to / "tests", Take::link); !taken)
+      return taken;
   }
   const std::string prefix = prefix_of(shard);
   if (const auto taken = take_folders(from / "hosts", prefix, to / "hosts"); !taken) return taken;
+  if (!fs::is_directory(fs::symlink_status(from / "suites", error))) return {};
   for (const fs::directory_entry& suite : fs::directory_iterator(from / "suites", error)) {
     const auto taken = take_folders(suite.path(), prefix, to / "suites" / suite.path().filename());
     if (!taken) return taken;

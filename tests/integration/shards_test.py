@@ -69,6 +69,21 @@ class Shards(FfciTest):
                 runs.append((self.folder / "results/latest").resolve())
             self.assertEqual(self.merge(*runs).returncode, code)
 
+    def test_links_of_a_shard_are_not_followed_and_what_it_may_yet_write_is_copied(self):
+        self.commands(TESTS)
+        self.run_shards(2)
+        self.write("elsewhere/folder/secret", "secret")
+        shard = self.folder / "shard1/latest"
+        self.write("shard1/latest/hosts/local/dmesg", "logged\n")
+        self.write("shard1/latest/suites/s/local/stdout", "set up\n")
+        (shard / "suites/t").symlink_to(self.folder / "elsewhere")
+        (self.folder / "shard2/latest/hosts").symlink_to(self.folder / "elsewhere")
+        self.assertEqual(self.merge("shard1/latest", "shard2/latest").returncode, 1)
+        merged = self.folder / "results/latest"
+        self.assertEqual(list(merged.rglob("secret")), [])
+        for kept in ("hosts/shard1-local/dmesg", "suites/s/shard1-local/stdout"):
+            self.assertEqual((merged / kept).stat().st_nlink, 1)
+
     def test_what_is_missing_doubled_or_of_another_plan_is_named(self):
         self.commands(TESTS)
         self.run_shards(3)
