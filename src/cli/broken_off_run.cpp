@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <nlohmann/json.hpp>
 
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "remote/fetch.hpp"
 #include "store/journal.hpp"
 
 namespace ffci {
@@ -50,10 +52,34 @@ Result<KeptCommand> read_command(const fs::path& folder) {
   return kept;
 }
 
-// Without where the results are: the run was found there.
-std::vector<SpecOverride> rules_of(std::vector<SpecOverride> overrides) {
-  std::erase_if(overrides, [](const SpecOverride& one) { return one.path == results_key; });
-  return overrides;
+// As it may be kept, and is compared: a URL in it without user, password and query.
+std::string without_secrets(const std::string& argument) {
+  const size_t scheme_end = argument.find("://");
+  if (scheme_end == std::string::npos) return argument;
+  size_t url = scheme_end;
+  while (url > 0 && std::isalnum(static_cast<unsigned char>(argument[url - 1])) != 0)
+    --url;
+  return argument.substr(0, url) + shown_url(argument.substr(url));
+}
+
+// What was typed that decides what runs, and how. Not where the results are: the run was found
+// there.
+struct Rules {
+  std::vector<SpecOverride> overrides;
+  std::vector<std::string> patterns, excluded;
+  std::string rerun;
+
+  bool operator==(const Rules&) const = default;
+  [[nodiscard]] bool any() const { return *this != Rules{}; }
+};
+
+Rules rules_of(const JobChoices& choices) {
+  Rules rules{choices.overrides, choices.patterns, choices.excluded,
+              without_secrets(choices.rerun.value_or(""))};
+  std::erase_if(rules.overrides, [](const SpecOverride& one) { return one.path == results_key; });
+  for (SpecOverride& one : rules.overrides)
+    one.value = without_secrets(one.value);
+  return rules;
 }
 
 // Where the runs are, as the command line or the spec says.
@@ -72,11 +98,9 @@ Result<std::string> results_directory(const JobChoices& choices,
 
 Result<void> check_same(const JobChoices& choices, const std::optional<SpecText>& given,
                         const KeptCommand& kept, const std::string& run_id) {
-  const std::vector<SpecOverride> typed = rules_of(choices.overrides);
-  if (!given && typed.empty()) return {};
-  const bool same_tests = !given || (choices.patterns == kept.choices.patterns &&
-                                     choices.excluded == kept.choices.excluded);
-  if (typed != rules_of(kept.choices.overrides) || !same_tests) {
+  const Rules typed = rules_of(choices);
+  if (!given && !typed.any()) return {};
+  if (typed != rules_of(kept.choices)) {
     return fail(ErrorKind::usage,
                 fmt::format("run {} began with other options; leave them out, or give the same "
                             "ones (command.json in its folder has them)",
@@ -89,15 +113,27 @@ Result<void> check_same(const JobChoices& choices, const std::optional<SpecText>
                           choices.spec, run_id));
 }
 
+// Killed between its last event and its reports, a run has ended and yet not.
+bool has_its_reports(const fs::path& folder) {
+  std::error_code error;
+  const auto ended = fs::last_write_time(folder / "journal.jsonl", error);
+  const auto reported = fs::last_write_time(folder / "summary.json", error);
+  return !error && reported >= ended;
+}
+
 // Why there is nothing to go on with.
-Result<void> check_broken_off(const Run& run) {
+Result<void> check_broken_off(const Run& run, const fs::path& folder, const std::string& results) {
   const std::string& id = run.header().run_id;
   if (!run.header().merged.empty())
     return fail(ErrorKind::usage,
                 fmt::format("run {} was merged from others: go on with those", id));
-  if (!run.finish()) return {};
+  if (!run.finish() || !has_its_reports(folder)) return {};
   if (run.finish()->how == RunFinished::How::completed)
-    return fail(ErrorKind::usage, fmt::format("run {} has ended: every test had its turn", id));
+    return fail(
+        ErrorKind::usage,
+        fmt::format("run {} in {} has ended: every test had its turn; to go on with a run of "
+                    "another results directory, give JOB or --results-dir",
+                    id, results));
   if (run.finish()->how == RunFinished::How::deadline)
     return fail(ErrorKind::usage, fmt::format("run {} has ended: its deadline has passed", id));
   return {};
@@ -106,10 +142,13 @@ Result<void> check_broken_off(const Run& run) {
 }  // namespace
 
 Result<void> keep_command(const fs::path& folder, const SpecText& spec, const JobChoices& choices) {
+  std::vector<std::string> arguments;
+  for (const std::string& typed : choices.arguments)
+    arguments.push_back(without_secrets(typed));
   const nlohmann::ordered_json json{{"version", command_version},
                                     {"directory", spec.working_directory.string()},
                                     {"spec", spec.path},
-                                    {"arguments", choices.arguments}};
+                                    {"arguments", arguments}};
   if (const auto kept = write_file(folder / "spec.yaml", spec.text); !kept) return kept;
   return write_file(folder / "command.json",
                     json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
@@ -136,7 +175,7 @@ Result<BrokenOffRun> find_broken_off_run(const JobChoices& choices, WallTime now
   if (!results) return tl::unexpected(results.error());
   auto run = read_journal(folder / "journal.jsonl");
   if (!run) return tl::unexpected(run.error());
-  if (const auto broken_off = check_broken_off(*run); !broken_off)
+  if (const auto broken_off = check_broken_off(*run, folder, results_path); !broken_off)
     return tl::unexpected(broken_off.error());
   auto kept = read_command(folder);
   if (!kept) return tl::unexpected(kept.error());

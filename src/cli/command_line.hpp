@@ -31,6 +31,7 @@ struct JobChoices {
   bool list = false;                   // run --list
   std::optional<std::string> resume;   // the run to go on with; no spec need be given then
   std::vector<std::string> arguments;  // as they were typed
+  bool whole = false;                  // no shard, whatever the CI system's variables say
   std::optional<std::string> events;   // path, or "-"
   std::optional<std::string> record;   // run --record: the label; empty: the run's id
   std::optional<std::string> rerun;    // SOURCE of which only the failed tests are wanted

@@ -190,7 +190,9 @@ std::vector<TestCase> repeated(const std::vector<TestCase>& tests, int times) {
 }
 
 void set_expected(Job& job, const ExpectedDurations& durations) {
+  job.typical.clear();
   for (TestCase& test : job.plan.tests) {
+    test.expected.reset();
     TestId id = test.id;
     id.iteration = 1;
     if (const auto known = durations.by_test.find(id); known != durations.by_test.end()) {
@@ -262,35 +264,36 @@ Result<std::vector<TestCase>> selected_tests(const JobTests& tests, const JobCho
   return selected;
 }
 
-// Of a plan that several machines share, the tests of this one.
-Result<void> keep_shard(Job& job) {
-  std::optional<ShardSpec> chosen = job.spec.run.shard;
-  if (!chosen) {
-    const auto said = ci_shard(environment);
-    if (!said) return tl::unexpected(said.error());
-    if (*said) {
-      chosen = (*said)->shard;
-      fmt::print(stderr, "ff-ci: shard {}/{}, as {} say; --shard off runs all tests\n",
-                 chosen->index, chosen->count, (*said)->said_by);
-    }
-  }
-  if (!chosen || chosen->count == 1) return {};
-  const std::vector<int> shards = shards_of(job.plan, chosen->count);
+// As the spec says, or else the CI system. 1/1: all tests.
+Result<ShardSpec> chosen_shard(const RunSpec& run) {
+  if (run.shard) return *run.shard;
+  const auto said = ci_shard(environment);
+  if (!said) return tl::unexpected(said.error());
+  if (!*said) return ShardSpec{};
+  const ShardSpec shard = (*said)->shard;
+  fmt::print(stderr, "ff-ci: shard {}/{}, as {} say; --shard off runs all tests\n", shard.index,
+             shard.count, (*said)->said_by);
+  return shard;
+}
+
+// Leaves the tests of this shard. What is known only here, from its own earlier runs, must not
+// count in the split: the other shards do not know it.
+Result<void> leave_shard(Job& job, const ShardSpec& chosen) {
+  auto durations = expected_durations(job.spec, job.plan.tests, architecture(job.spec));
+  if (!durations) return tl::unexpected(durations.error());
+  set_expected(job, *durations);
+  const std::vector<int> shards = shards_of(job.plan, chosen.count);
   std::vector<PlannedTest> planned;
-  std::vector<TestCase> kept;
-  std::vector<std::optional<Duration>> typical;
+  std::vector<TestCase> left;
   for (size_t i = 0; i < job.plan.tests.size(); ++i) {
     TestCase& test = job.plan.tests[i];
-    planned.push_back({test.id, test.expected, shards[i]});
-    if (shards[i] != chosen->index) continue;
-    kept.push_back(std::move(test));
-    kept.back().place = i + 1;
-    typical.push_back(job.typical[i]);
+    planned.push_back({test.id, shards[i]});
+    if (shards[i] != chosen.index) continue;
+    left.push_back(std::move(test));
+    left.back().place = i + 1;
   }
-  if (planned.empty()) return {};
-  job.plan.tests = std::move(kept);
-  job.typical = std::move(typical);
-  job.shard = Shard{chosen->index, chosen->count, plan_digest(planned, chosen->count)};
+  job.plan.tests = std::move(left);
+  job.shard = Shard{chosen.index, chosen.count, plan_digest(planned, chosen.count)};
   return {};
 }
 
@@ -340,13 +343,17 @@ Result<Job> load_job(const JobChoices& choices, EarlyHosts& hosts) {
 
   const RunSpec& run = job->spec.run;
   job->plan.tests = repeated(*selected, run.iterate);
+  const auto shard = choices.whole ? ShardSpec{} : chosen_shard(run);
+  if (!shard) return tl::unexpected(shard.error());
+  if (shard->count > 1 && !job->plan.tests.empty()) {
+    if (const auto left = leave_shard(*job, *shard); !left) return tl::unexpected(left.error());
+  }
   auto durations = expected_durations(job->spec, job->plan.tests, architecture(job->spec));
   if (!durations) return tl::unexpected(durations.error());
   set_expected(*job, *durations);
   job->durations = durations->source;
   job->plan.seed = run.seed.value_or(std::random_device{}());
   job->plan.deadline = run.deadline;
-  if (const auto split = keep_shard(*job); !split) return tl::unexpected(split.error());
   return job;
 }
 
@@ -365,8 +372,8 @@ Result<Job> load_job_of(const BrokenOffRun& broken_off, EarlyHosts& hosts) {
     id.iteration = 1;
     const auto found = known.find(id);
     if (found == known.end()) {
-      return fail(ErrorKind::bad_spec,
-                  fmt::format("ff-ci: run {} can't go on: the job no longer has its test {}",
+      return fail(ErrorKind::usage,
+                  fmt::format("run {} can't go on: the job no longer has its test {}",
                               run.header().run_id, to_string(id)));
     }
     TestCase& planned = job->plan.tests.emplace_back(found->second);

@@ -47,7 +47,7 @@ struct Job {
 [[nodiscard]] Result<Job> load_job(const JobChoices& choices, EarlyHosts& hosts);
 
 // The job of a run that goes on: its tests are those of the run, wherever the job would find others
-// now. Error (bad_spec): the job has not all of them any more.
+// now. Error (usage): the job has not all of them any more.
 [[nodiscard]] Result<Job> load_job_of(const BrokenOffRun& run, EarlyHosts& hosts);
 
 }  // namespace ffci

@@ -263,6 +263,7 @@ Result<Parsed<PlanChoices>> parse_plan(const Arguments& arguments) {
             return fail(ErrorKind::usage,
                         fmt::format("--max-hosts: '{}' is not a number from 1 to 1024", *number));
         }
+        choices.job.whole = true;
         return choose_job(found, choices.job);
       });
 }

@@ -17,8 +17,7 @@ Result<ExitCode> report_command(const ReportChoices& choices) {
   const Result<void> written = write_reports(run, {stored->folder, choices.junit, choices.summary});
   ConsoleReport(console_options(choices.console, STDOUT_FILENO), LogWriter(STDOUT_FILENO))
       .summary(run);
-  if (!written) return tl::unexpected(written.error());
-  return exit_code_for(run);
+  return ended_with(exit_code_for(run), written);
 }
 
 }  // namespace ffci

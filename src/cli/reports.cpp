@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/file.hpp"
+#include "base/text.hpp"
 #include "report/junit.hpp"
 #include "report/summary.hpp"
 
@@ -57,6 +58,13 @@ Result<void> write_reports(const Run& run, const ReportPlaces& places) {
   if (places.summary) write(*places.summary, summary);
   if (places.junit) write(*places.junit, junit);
   return all;
+}
+
+Result<ExitCode> ended_with(ExitCode code, const Result<void>& written) {
+  if (written) return code;
+  if (code != ExitCode::regression) return tl::unexpected(written.error());
+  fmt::print(stderr, "ff-ci: {}\n", printable(written.error().message));
+  return code;
 }
 
 ConsoleOptions console_options(const ConsoleChoices& choices, int descriptor) {

@@ -10,6 +10,7 @@
 
 #include "base/result.hpp"
 #include "cli/command_line.hpp"
+#include "model/exit_code.hpp"
 #include "model/run.hpp"
 #include "report/console_options.hpp"
 
@@ -22,6 +23,10 @@ struct ReportPlaces {
 
 // Writes what it can. Error (io): the first that could not be written.
 [[nodiscard]] Result<void> write_reports(const Run& run, const ReportPlaces& places);
+
+// How a command ends whose run ends with `code`: a failed test beats what could not be written, of
+// which stderr is told then.
+[[nodiscard]] Result<ExitCode> ended_with(ExitCode code, const Result<void>& written);
 
 // What the user chose, and what the environment says of terminal and CI system. `descriptor`: where
 // the log goes.

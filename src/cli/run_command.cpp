@@ -145,16 +145,19 @@ Result<ExitCode> run_command(const JobChoices& choices) {
       write_reports(fold.run, {place->folder, job->spec.reports.junit, job->spec.reports.summary});
   console.summary(fold.run);
   if (kept) LogWriter{log}(keep_runs(job->spec, place->run_id, clock.wall()));
-  if (!kept) return tl::unexpected(kept.error());
-  if (!reported) return tl::unexpected(reported.error());
-  if (const auto recorded = record_ended_run(job->spec.reports.directory, fold.run,
-                                             broken_off ? broken_off->record : choices.record, log);
-      !recorded)
-    return tl::unexpected(recorded.error());
+  const Result<void> recorded =
+      kept ? record_ended_run(job->spec.reports.directory, fold.run,
+                              broken_off ? broken_off->record : choices.record, log)
+           : kept;
+  Result<void> events_written;
   if (events.error() != 0)
-    return fail(ErrorKind::io,
-                fmt::format("cannot write {}: {}", *choices.events, std::strerror(events.error())));
-  return exit_code_for(fold.run);
+    events_written = fail(ErrorKind::io, fmt::format("cannot write {}: {}", *choices.events,
+                                                     std::strerror(events.error())));
+  Result<void> written;
+  for (const Result<void>& part : {kept, reported, recorded, events_written}) {
+    if (written && !part) written = part;
+  }
+  return ended_with(exit_code_for(fold.run), written);
 }
 
 }  // namespace ffci

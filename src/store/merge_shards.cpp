@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "model/run.hpp"
 #include "store/plan_digest.hpp"
 
 namespace ffci {
@@ -49,9 +50,8 @@ Result<std::vector<const ShardRun*>> in_order(const std::vector<ShardRun>& shard
         header.shard->plan != first.shard->plan) {
       return refuse(fmt::format(
           "{} of job '{}' is of another plan than {} of job '{}': shards must select the same "
-          "tests with the same expected durations (those are from '{}' and '{}')",
-          named(shard), header.job, named(shards.front()), first.job, header.durations,
-          first.durations));
+          "tests, and split them by the same durations",
+          named(shard), header.job, named(shards.front()), first.job));
     }
     if (header.shard->index < 1 || header.shard->index > first.shard->count)
       return refuse(fmt::format("{}: there is no such shard", named(shard)));
@@ -95,7 +95,7 @@ Result<std::vector<TestSelected>> whole_plan(const std::vector<const ShardRun*>&
     if (place != tests.size() + 1)
       return refuse(
           fmt::format("test number {} of the plan is in none of its shards", tests.size() + 1));
-    planned.push_back({test.first.test, test.first.expected, test.second});
+    planned.push_back({test.first.test, test.second});
     tests.push_back({test.first.test, test.first.expected});
   }
   if (plan_digest(planned, plan.count) != plan.plan)
@@ -127,16 +127,58 @@ struct Rewritten {
   }
 };
 
-// Behind a resumption nothing holds of what was said of an end before.
-size_t first_that_holds(const std::vector<RunEvent>& events) {
-  for (size_t i = events.size(); i > 0; --i) {
-    if (std::holds_alternative<RunResumed>(events[i - 1].fact)) return i;
+// What a shard did, without what is said once for the whole run. What was said of an end before the
+// shard was resumed does not hold.
+std::vector<RunEvent> what_happened(const ShardRun& shard) {
+  size_t holds_from = 0;
+  std::unordered_map<TestId, size_t> finished;  // the last time
+  for (size_t i = 0; i < shard.events.size(); ++i) {
+    if (std::holds_alternative<RunResumed>(shard.events[i].fact)) holds_from = i;
+    if (const auto* test = std::get_if<TestFinished>(&shard.events[i].fact))
+      finished[test->test] = i;
   }
-  return 0;
+  std::vector<RunEvent> happened;
+  for (size_t i = 0; i < shard.events.size(); ++i) {
+    const RunEvent& event = shard.events[i];
+    const auto* test = std::get_if<TestFinished>(&event.fact);
+    const bool of_an_earlier_end =
+        (std::holds_alternative<RunStopping>(event.fact) && i < holds_from) ||
+        (test != nullptr && finished.at(test->test) != i);
+    if (!of_an_earlier_end && !std::holds_alternative<RunStarted>(event.fact) &&
+        !std::holds_alternative<TestSelected>(event.fact) &&
+        !std::holds_alternative<RunResumed>(event.fact) &&
+        !std::holds_alternative<RunFinished>(event.fact))
+      happened.push_back(event);
+  }
+  return happened;
 }
 
-// The worst of the ends; none: a shard has not ended.
-std::optional<RunFinished> joint_end(const std::vector<const ShardRun*>& shards) {
+// Nobody goes on with a shard that broke off once it is merged: the end that it has not.
+void end_broken_off(const ShardRun& shard, std::vector<RunEvent>& happened) {
+  if (std::holds_alternative<RunFinished>(shard.events.back().fact)) return;
+  Run run;
+  for (const RunEvent& event : shard.events)
+    run.apply(event);
+  const auto add = [&](decltype(RunEvent::fact) fact) {
+    happened.push_back({0, run.duration(), std::move(fact)});
+  };
+  const Shard& which = *run.header().shard;
+  const std::string why = fmt::format("shard {}/{} broke off", which.index, which.count);
+  add(RunStopping{why});
+  for (const TestResult& test : run.tests()) {
+    for (Attempt attempt : test.attempts) {
+      if (attempt.outcome) continue;
+      attempt.outcome = NotRun{"ff-ci was killed while it ran"};
+      attempt.duration = std::max(Duration{}, run.duration() - attempt.started);
+      add(AttemptFinished{test.id, std::move(attempt)});
+    }
+    if (test.finished) continue;
+    add(TestFinished{test.id, test.attempts.empty() ? std::optional(why) : std::nullopt});
+  }
+}
+
+// The worst of the ends.
+RunFinished joint_end(const std::vector<const ShardRun*>& shards) {
   using How = RunFinished::How;
   constexpr How worst_last[] = {How::completed, How::stopped_after_failures, How::deadline,
                                 How::no_hosts,  How::results_unwritable,     How::interrupted};
@@ -146,8 +188,7 @@ std::optional<RunFinished> joint_end(const std::vector<const ShardRun*>& shards)
   RunFinished joint;
   for (const ShardRun* shard : shards) {
     const auto* end = std::get_if<RunFinished>(&shard->events.back().fact);
-    if (end == nullptr) return std::nullopt;
-    if (badness(end->how) > badness(joint.how)) joint = *end;
+    if (end != nullptr && badness(end->how) > badness(joint.how)) joint = *end;
   }
   return joint;
 }
@@ -217,15 +258,9 @@ Result<std::vector<RunEvent>> merge_shards(const std::vector<ShardRun>& shards,
     const RunStarted& began = header_of(*shard);
     const std::string prefix = prefix_of(began.shard->index);
     const Duration later = began.at - whole.at;
-    const size_t holds_from = first_that_holds(shard->events);
-    for (size_t i = 0; i < shard->events.size(); ++i) {
-      RunEvent event = shard->events[i];
-      const bool of_an_end = std::holds_alternative<RunStopping>(event.fact);
-      if (std::holds_alternative<RunStarted>(event.fact) ||
-          std::holds_alternative<TestSelected>(event.fact) ||
-          std::holds_alternative<RunResumed>(event.fact) ||
-          std::holds_alternative<RunFinished>(event.fact) || (of_an_end && i < holds_from))
-        continue;
+    std::vector<RunEvent> of_shard = what_happened(*shard);
+    end_broken_off(*shard, of_shard);
+    for (RunEvent& event : of_shard) {
       event.time += later;
       std::visit(Rewritten{prefix, later}, event.fact);
       happened.push_back(std::move(event));
@@ -238,13 +273,13 @@ Result<std::vector<RunEvent>> merge_shards(const std::vector<ShardRun>& shards,
   for (const TestSelected& test : *tests)
     events.push_back({0, {}, test});
   std::move(happened.begin(), happened.end(), std::back_inserter(events));
-  if (const auto end = joint_end(*ordered)) events.push_back({0, events.back().time, *end});
+  events.push_back({0, events.back().time, joint_end(*ordered)});
   for (size_t i = 0; i < events.size(); ++i)
     events[i].sequence = i + 1;
   return events;
 }
 
-Result<void> take_files_of_shard(const fs::path& from, int shard, const fs::path& to) {
+Result<void> link_files_of_shard(const fs::path& from, int shard, const fs::path& to) {
   std::error_code error;
   if (fs::is_directory(fs::symlink_status(from / "tests", error))) {
     if (const auto taken = take_tree(from / "tests", to / "tests", Take::link); !taken)
@@ -253,10 +288,14 @@ Result<void> take_files_of_shard(const fs::path& from, int shard, const fs::path
   const std::string prefix = prefix_of(shard);
   if (const auto taken = take_folders(from / "hosts", prefix, to / "hosts"); !taken) return taken;
   if (!fs::is_directory(fs::symlink_status(from / "suites", error))) return {};
-  for (const fs::directory_entry& suite : fs::directory_iterator(from / "suites", error)) {
-    const auto taken = take_folders(suite.path(), prefix, to / "suites" / suite.path().filename());
+  for (fs::directory_iterator suite(from / "suites", error), end; !error && suite != end;
+       suite.increment(error)) {
+    const auto taken =
+        take_folders(suite->path(), prefix, to / "suites" / suite->path().filename());
     if (!taken) return taken;
   }
+  if (error)
+    return fail(ErrorKind::io, fmt::format("cannot read {}: {}", from.string(), error.message()));
   return {};
 }
 

@@ -1,20 +1,16 @@
-// The digest that the shards of a plan have in common. It covers what decides which shard runs
-// what, so shards whose digests are equal are shards of the same plan; and as each test stands in
-// it with its shard, shards that have all of it have every test, once.
+// The digest that the shards of a plan have in common: of every test with its shard. So shards that
+// have all that it covers are the whole plan, and each test is in one of them.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "base/time.hpp"
 #include "model/test_id.hpp"
 
 namespace ffci {
 
 struct PlannedTest {
   TestId id;
-  std::optional<Duration> expected;
   int shard = 1;
 };
 

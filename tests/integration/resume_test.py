@@ -73,6 +73,8 @@ class Resume(FfciTest):
                 time.sleep(rng.random() * 0.02)  # to any moment behind it
                 process.kill()
                 said, _ = process.communicate(timeout=60)
+                if "has ended" in said:  # it was killed behind its reports
+                    break
                 if process.returncode != -signal.SIGKILL:
                     self.assertEqual(process.returncode, 1, said)
                     break
@@ -131,7 +133,9 @@ class Resume(FfciTest):
         for arguments, hint in ((["job.yaml"], "began with other options"),
                                 (["job.yaml", "--retry-failures", "2"], "began with other options"),
                                 (["--retry-failures", "2"], "began with other options"),
-                                (["job.yaml", "--retry-failures", "1", "one"], "began with other options")):
+                                (["job.yaml", "--retry-failures", "1", "one"], "began with other options"),
+                                (["-e", "one"], "began with other options"),
+                                (["--rerun-failures"], "began with other options")):
             done = self.ffci("run", "--resume", *arguments)
             self.assertEqual(done.returncode, 64, done.stdout + done.stderr)
             self.assertIn(hint, done.stderr)
@@ -144,15 +148,38 @@ class Resume(FfciTest):
         self.open("go")
         self.assertEqual(self.ffci("run", "--resume", "--retry-failures", "1").returncode, 0)
 
+    def test_no_password_of_a_url_is_kept(self):
+        self.commands({"one": "true"})
+        url = "http://joe:hunter2@127.0.0.1:1/x.json?token=abc"
+        for option in ("--durations", "--set"):
+            value = url if option == "--durations" else f"run.durations={url}"
+            self.assertEqual(self.run_job(option, value).returncode, 69)
+        self.broken_off({"slow": self.gate("go")}, "slow", "--slowest-first=latest", "--junit", "http://joe:hunter2@host/?token=abc", slots=1)
+        for path in (self.folder / "results").rglob("*"):
+            if path.is_file():
+                self.assertNotRegex(path.read_bytes(), b"hunter2|abc")
+        self.open("go")
+        done = self.ffci("run", "--resume", "job.yaml", "--slowest-first=latest", "--junit", "http://joe:hunter2@host/?token=abc")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
     def test_what_has_ended_or_never_was_can_not_go_on(self):
         self.commands({"one": "true"})
         self.assertEqual(self.run_job().returncode, 0)
         done = self.ffci("run", "--resume")
         self.assertEqual(done.returncode, 64)
-        self.assertRegex(done.stderr, r"run \S+ has ended: every test had its turn")
+        self.assertRegex(done.stderr, r"run \S+ in \S+ has ended: every test had its turn")
         done = self.ffci("run", "--resume=20000101T000000Z")
         self.assertEqual(done.returncode, 66)
         self.assertIn("20000101T000000Z", done.stderr)
+
+    def test_a_run_that_was_killed_before_its_reports_gets_them(self):
+        self.commands({"one": "true", "bad": "exit 1"})
+        self.assertEqual(self.run_job().returncode, 1)
+        (self.folder / "results/latest/summary.json").unlink()
+        self.assertEqual(self.ffci("run", "--resume").returncode, 1)
+        self.assertEqual(self.verdicts(), {"one": "passed", "bad": "failed"})
+        self.assertEqual(len(self.started()), 2)
+        self.assertEqual(self.ffci("run", "--resume").returncode, 64)
 
     def test_only_one_goes_on_with_a_run(self):
         self.broken_off({"slow": self.gate("go")}, "slow", slots=1)
@@ -207,7 +234,7 @@ class Resume(FfciTest):
         self.kill(process)
         (tests / "b_test").unlink()
         done = self.ffci("run", "--resume")
-        self.assertEqual(done.returncode, 78, done.stderr)
+        self.assertEqual(done.returncode, 64, done.stderr)
         self.assertIn("the job no longer has its test s/b_test", done.stderr)
 
     def test_the_deadline_counts_only_the_time_that_ff_ci_was_there(self):

@@ -115,12 +115,29 @@ class Shards(FfciTest):
         for text, hint in (
             (second.replace(f'"name":{other}', f'"name":{mine}'), "is there twice, in shard 1/2 and in 2/2"),
             (second.replace(f'"name":{other}', '"name":"c"'), "its digest is another one"),
-            ("".join(line for line in second.splitlines(True) if "test_selected" not in line), "is in none of its shards"),
+            (second.replace('"index":2', '"index":-1'), "there is no shard -1/2"),
+            (second.replace('"count":2', '"count":2000'), "there is no shard 2/2000"),
         ):
             journals[1].write_text(text)
             done = self.merge("shard1/latest", "shard2/latest")
             self.assertEqual(done.returncode, 65, done.stdout)
-            self.assertRegex(done.stderr, f"{hint}|the tests of the shards are not those of their plan")
+            self.assertIn(hint, done.stderr)
+        journals[1].write_text(second)
+        begins = next(journal for journal in journals if '"place":1' in journal.read_text())
+        begins.write_text("".join(line for line in begins.read_text().splitlines(True) if "test_selected" not in line))
+        self.assertIn("test number 1 of the plan is in none of its shards", self.merge("shard1/latest", "shard2/latest").stderr)
+
+    def test_runners_that_keep_their_own_runs_split_the_next_night_the_same_way(self):
+        self.commands({"a": "sleep 0.3", "b": "sleep 0.1", "c": "true", "d": "sleep 0.2"})
+        for night in range(3):
+            self.assertEqual([done.returncode for done in self.run_shards(2)], [0, 0])
+            self.assertEqual(self.merge("shard1/latest", "shard2/latest").returncode, 0)
+            self.assertEqual(sorted(self.verdicts()), ["a", "b", "c", "d"])
+
+    def test_a_plan_is_of_the_whole_job(self):
+        self.commands({f"t{i}": "true" for i in range(4)})
+        plan = self.ffci("plan", "job.yaml", "--json", env={"CI_NODE_INDEX": "1", "CI_NODE_TOTAL": "2"})
+        self.assertEqual(json.loads(plan.stdout)["tests"], 4)
 
     def test_a_shard_that_was_killed_makes_the_whole_incomplete(self):
         self.commands({"a": "true", "b": "true"})
@@ -132,6 +149,10 @@ class Shards(FfciTest):
         self.assertEqual(done.returncode, 5, done.stdout + done.stderr)
         self.assertEqual(self.summary()["result"], "incomplete")
         self.assertEqual(sorted(self.verdicts().values()), ["not_run", "passed"])
+        reason = next(test for test in self.summary()["tests"] if test["verdict"] == "not_run")["reason"]
+        self.assertEqual(reason, "ff-ci was killed while it ran")
+        self.assertEqual(self.events()[-1]["event"], "run_finished")
+        self.assertIn(self.summary()["run_id"], self.ffci("history").stdout)
 
     def test_the_variables_of_ci_systems(self):
         self.commands({f"t{i}": "true" for i in range(5)})

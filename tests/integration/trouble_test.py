@@ -380,7 +380,7 @@ class StartedOddly(FfciTest):
 
     def test_no_temporary_directory_is_no_host_and_a_signal_ends_the_waiting(self):
         self.commands({"t": "true"})
-        os.environ["TMPDIR"] = "/nonexistent"
+        os.environ["TMPDIR"] = str(self.folder / "nowhere")
         self.addCleanup(os.environ.pop, "TMPDIR")
         process = self.start("run", "job.yaml")
         wait_for(lambda: self.events_so_far("host_lost"), "the host can't be used")
