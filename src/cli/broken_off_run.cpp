@@ -127,6 +127,13 @@ Result<void> check_broken_off(const Run& run, const fs::path& folder, const std:
   if (!run.header().merged.empty())
     return fail(ErrorKind::usage,
                 fmt::format("run {} was merged from others: go on with those", id));
+  // Only what stands behind the last of its tests tells that it was the last.
+  if (run.last_sequence() <= 1 + run.tests().size()) {
+    return fail(ErrorKind::usage,
+                fmt::format("run {} broke off before all of its tests were written down, and none "
+                            "of them has run: begin a new run",
+                            id));
+  }
   if (!run.finish() || !has_its_reports(folder)) return {};
   if (run.finish()->how == RunFinished::How::completed)
     return fail(

@@ -82,8 +82,8 @@ class Resume(FfciTest):
                 kept = self.finished_attempts(journal)
                 self.assertEqual({key: kept.get(key) for key in finished}, finished)
                 finished = kept
-                # A run that was killed before anything of it was kept begins anew.
-                if "run_started" in (journal.read_text() if journal.exists() else ""):
+                # A run that was killed before all of its tests were written down begins anew.
+                if "host_ready" in (journal.read_text() if journal.exists() else ""):
                     arguments = ["run", "--resume", "--results-dir", results]
             else:
                 done = self.ffci(*arguments)
@@ -209,6 +209,22 @@ class Resume(FfciTest):
         done = self.ffci("run", "--resume")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertEqual(os.readlink(self.folder / "results/recordings/nightly"), f"../runs/{self.summary()['run_id']}")
+
+    def test_a_run_of_which_not_all_tests_are_known_does_not_pass_with_the_others(self):
+        self.broken_off({f"t{i}": "true" for i in range(5)} | {"slow": self.gate("go")}, "slow", slots=1, run="order: listed")
+        journal = self.folder / "results/latest/journal.jsonl"
+        lines = journal.read_bytes().split(b"\n")
+        self.open("go")
+        for kept in (1, 4, 7):
+            journal.write_bytes(b"\n".join(lines[:kept]) + b"\n" + lines[kept][:20])
+            before = journal.read_bytes()
+            done = self.ffci("run", "--resume")
+            self.assertEqual(done.returncode, 64, done.stdout + done.stderr)
+            self.assertIn("broke off before all of its tests were written down", done.stderr)
+            self.assertEqual(journal.read_bytes(), before)
+        journal.write_bytes(b"\n".join(lines[:8]) + b"\n")
+        self.assertEqual(self.ffci("run", "--resume").returncode, 0)
+        self.assertEqual(len(self.verdicts()), 6)
 
     def test_a_torn_or_broken_journal(self):
         self.broken_off({"one": "true", "slow": self.gate("go")}, "slow", slots=1, run="order: listed")
