@@ -85,11 +85,14 @@ RunSide side_of(const Run& run) {
   side.tests = run.tests().size();
   for (const TestResult& test : run.tests()) {
     side.test_time += test.duration();
-    side.retries += test.attempts.empty() ? 0 : test.attempts.size() - 1;
+    std::size_t tries = 0;
     for (const Attempt& attempt : test.attempts) {
+      // What was stopped with its ff-ci, and ran again when the run went on, is no retry.
+      tries += !attempt.outcome || !std::holds_alternative<NotRun>(*attempt.outcome);
       if (attempt.outcome && std::holds_alternative<Crashed>(*attempt.outcome))
         ++side.crashed_attempts;
     }
+    side.retries += tries > 0 ? tries - 1 : 0;
   }
   return side;
 }

@@ -67,7 +67,7 @@ struct RunSide {
   std::size_t tests = 0;
   Duration test_time{};              // of the deciding attempts
   std::size_t crashed_attempts = 0;  // also of tests that passed in the end
-  std::size_t retries = 0;           // attempts beyond each test's first
+  std::size_t retries = 0;           // beyond each test's first attempt
 };
 
 struct RunComparison {

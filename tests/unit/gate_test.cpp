@@ -150,6 +150,14 @@ TEST_CASE("a duration has changed when it differs by more than a second and by a
   CHECK(change(4s, 5s) == DurationChange::none);
 }
 
+TEST_CASE("an attempt that ended with its ff-ci makes no retry of the next one") {
+  const Run run = RunBuilder("b")
+                      .test(id, {{.outcome = NotRun{"ff-ci was killed"}}, {}})
+                      .test({"s", "", "u"}, {{.outcome = NotRun{"stopped"}}})
+                      .run();
+  CHECK(compare_runs(run, run).b.retries == 0);
+}
+
 TEST_CASE("a run's side counts crashed attempts and retries") {
   const Run run =
       RunBuilder("a").test(id, {crashes[0], crashes[0], {}}).test({"s", "", "u"}, flakes).run();
