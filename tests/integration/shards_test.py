@@ -2,9 +2,10 @@
 
 import json
 import shutil
+import signal
 import unittest
 
-from harness import FfciTest
+from harness import FfciTest, wait_for
 
 TESTS = {
     **{f"t{i:02}": "true" for i in range(20)},
@@ -68,6 +69,24 @@ class Shards(FfciTest):
                 self.assertEqual(self.run_job("--shard", shard, *arguments).returncode, 0)
                 runs.append((self.folder / "results/latest").resolve())
             self.assertEqual(self.merge(*runs).returncode, code)
+
+    def test_of_a_resumed_shard_only_the_ends_that_hold_are_merged(self):
+        go = self.folder / "go"
+        self.commands({"a": "true", "b": f"until [ -e {go} ]; do sleep 0.02; done", "c": "true"}, slots=1, run="order: listed")
+        shards = [self.start("run", "job.yaml", "--shard", f"{i}/2", "--results-dir", f"shard{i}") for i in (1, 2)]
+        for i, shard in enumerate(shards, start=1):
+            journal = self.folder / f"shard{i}/latest/journal.jsonl"
+            wait_for(lambda j=journal, s=shard: s.poll() is not None or '"attempt_started"' in (j.read_text() if j.exists() else ""),
+                     "the shard runs")
+        wait_for(lambda: [s for s in shards if s.poll() is None] != shards, "the shard without b ends")
+        broken_off = next(i for i, shard in enumerate(shards, start=1) if shard.poll() is None)
+        shards[broken_off - 1].send_signal(signal.SIGTERM)
+        shards[broken_off - 1].communicate(timeout=60)
+        go.touch()
+        self.assertEqual(self.ffci("run", "--resume", "--results-dir", f"shard{broken_off}").returncode, 0)
+        self.assertEqual(self.merge("shard1/latest", "shard2/latest").returncode, 0)
+        ended = [event["test"]["name"] for event in self.events() if event["event"] == "test_finished"]
+        self.assertEqual(sorted(ended), ["a", "b", "c"])
 
     def test_links_of_a_shard_are_not_followed_and_what_it_may_yet_write_is_copied(self):
         self.commands(TESTS)
