@@ -17,6 +17,7 @@ namespace {
 
 constexpr int command_version = 1;
 constexpr std::uint64_t largest_command = 16ULL << 20, largest_spec = 16ULL << 20;
+constexpr Duration longest_break = std::chrono::days(90 * 365);
 constexpr std::string_view results_key = "reports.directory";
 
 // What was typed, and where.
@@ -188,8 +189,9 @@ Result<BrokenOffRun> find_broken_off_run(const JobChoices& choices, WallTime now
   if (!kept) return tl::unexpected(kept.error());
   if (const auto same = check_same(choices, given, *kept, run->header().run_id); !same)
     return tl::unexpected(same.error());
-  const Duration since =
-      std::max(run->duration(), std::chrono::duration_cast<Duration>(now - run->header().at));
+  Duration since = std::chrono::duration_cast<Duration>(now - run->header().at);
+  // Otherwise one of the two clocks is wrong, and the journal could not be read again.
+  if (since < run->duration() || since > longest_break) since = run->duration();
   return BrokenOffRun{std::move(*results),
                       results_path,
                       folder,

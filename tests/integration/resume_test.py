@@ -262,6 +262,17 @@ class Resume(FfciTest):
         self.assertEqual(self.ffci("run", "--resume").returncode, 0)
         self.assertGreater(self.summary()["paused_seconds"], 1e6)
 
+    def test_a_clock_that_was_wrong_by_ages_does_not_spoil_the_journal(self):
+        for year in (b"0001", b"9999"):
+            (self.folder / "go").unlink(missing_ok=True)
+            self.broken_off({"slow": self.gate("go")}, "slow", slots=1)
+            journal = self.folder / "results/latest/journal.jsonl"
+            journal.write_bytes(re.sub(rb'"at":"\d{4}', b'"at":"' + year, journal.read_bytes(), count=1))
+            self.open("go")
+            self.assertEqual(self.ffci("run", "--resume").returncode, 0)
+            self.assertLess(self.events()[-1]["time"], 3600)
+            self.assertEqual(self.ffci("report").returncode, 0)
+
     def test_what_a_run_was_begun_with_is_kept_with_it(self):
         self.commands({"one": "true"})
         self.assertEqual(self.run_job("--test-timeout", "9s").returncode, 0)
