@@ -13,26 +13,26 @@
 
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "cli/environment.hpp"
 #include "report/junit.hpp"
 #include "report/summary.hpp"
 
 namespace ffci {
 namespace {
 
-std::string_view environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? std::string_view() : value;
+std::string variable(const char* name) {
+  return environment(name).value_or("");
 }
 
 bool wants_colour(ColourChoice choice, int descriptor) {
   if (choice != ColourChoice::automatic) return choice == ColourChoice::always;
-  return environment("NO_COLOR").empty() && environment("TERM") != "dumb" &&
+  return variable("NO_COLOR").empty() && variable("TERM") != "dumb" &&
          ::isatty(descriptor) == 1;  // no-color.org
 }
 
 CiSystem ci_system() {
-  if (environment("GITHUB_ACTIONS") == "true") return CiSystem::github;
-  if (!environment("GITLAB_CI").empty()) return CiSystem::gitlab;
+  if (variable("GITHUB_ACTIONS") == "true") return CiSystem::github;
+  if (!variable("GITLAB_CI").empty()) return CiSystem::gitlab;
   return CiSystem::none;
 }
 
