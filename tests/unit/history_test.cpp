@@ -247,6 +247,14 @@ TEST_CASE("of a merged run and its parts the merged one counts") {
   CHECK(history.run_count().value() == 2);
 }
 
+TEST_CASE("a merged run that has the id of a shard from elsewhere counts") {
+  const Results results;
+  results.run(1, {{named("t"), Failed{"", {}}, 1s}}, true, {"20260101T000000Z"});
+  History history = results.complete_history();
+  CHECK(high(history, named("t")) == 1s);
+  CHECK(history.histories_of({wanted(named("t"))})->size() == 1);
+}
+
 TEST_CASE("what a run costs beside its tests is known") {
   const Results results;
   results.run(1, {{named("a"), Passed{}, 1s, "local", 1, 0ms, 1},
