@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -33,6 +34,22 @@ Result<std::string> read_file(const std::filesystem::path& path, std::uint64_t l
       return refuse("larger than " + human_size(limit));
     content.append(buffer, static_cast<size_t>(n));
   }
+}
+
+Result<std::vector<std::filesystem::path>> entries_of(const std::filesystem::path& directory) {
+  std::vector<std::filesystem::path> entries;
+  std::error_code error;
+  // Not a range-for: its increment throws.
+  for (std::filesystem::directory_iterator at(directory, error), end; !error && at != end;
+       at.increment(error))
+    entries.push_back(at->path());
+  if (error) {
+    const bool missing = error == std::errc::no_such_file_or_directory;
+    return fail(missing ? ErrorKind::no_input : ErrorKind::io,
+                fmt::format("cannot read {}: {}", directory.string(), error.message()));
+  }
+  std::sort(entries.begin(), entries.end());
+  return entries;
 }
 
 int write_all(int fd, std::string_view bytes) {

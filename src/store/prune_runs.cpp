@@ -16,6 +16,7 @@
 #include <set>
 
 #include "base/fd.hpp"
+#include "base/file.hpp"
 #include "base/text.hpp"
 #include "store/results_tree.hpp"
 
@@ -44,27 +45,20 @@ std::optional<WallTime> start_of(std::string_view run_id) {
 // The ids of the runs that links in `directory` lead to, or into.
 Result<void> add_linked(const fs::path& directory, const fs::path& runs,
                         std::set<std::string>& linked) {
-  std::error_code error;
-  const auto refuse = [&] {
-    return fail(ErrorKind::io,
-                fmt::format("cannot read {}: {}", directory.string(), error.message()));
-  };
-  fs::directory_iterator entry(directory, error);
-  if (error == std::errc::no_such_file_or_directory) return {};
-  if (error) return refuse();
-  for (const fs::directory_iterator end; entry != end; entry.increment(error)) {
-    if (error) return refuse();
+  const auto entries = entries_of(directory);
+  if (!entries && entries.error().kind == ErrorKind::no_input) return {};
+  if (!entries) return tl::unexpected(entries.error());
+  for (const fs::path& entry : *entries) {
     std::error_code unknown;
-    if (!entry->is_symlink(unknown)) continue;
-    const fs::path target = fs::read_symlink(entry->path(), unknown);
+    if (!fs::is_symlink(fs::symlink_status(entry, unknown))) continue;
+    const fs::path target = fs::read_symlink(entry, unknown);
     for (const fs::path& part : target)  // also where it does not resolve
       linked.insert(part.string());
-    const fs::path resolved = fs::weakly_canonical(entry->path(), unknown);
+    const fs::path resolved = fs::weakly_canonical(entry, unknown);
     const auto [at, rest] =
         std::mismatch(runs.begin(), runs.end(), resolved.begin(), resolved.end());
     if (at == runs.end() && rest != resolved.end()) linked.insert(rest->string());
   }
-  if (error) return refuse();
   return {};
 }
 

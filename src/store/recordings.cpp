@@ -8,6 +8,7 @@
 #include <cstring>
 #include <tuple>
 
+#include "base/file.hpp"
 #include "base/text.hpp"
 
 namespace ffci {
@@ -45,7 +46,8 @@ std::string why_not_plain(std::string_view label) {
   if (label.find_first_not_of(plain) != std::string_view::npos)
     return "expected letters, digits, '.', '_', '+' and '-'";
   if (label[0] == '-' || label[0] == '.') return "it begins with '-' or '.'";
-  if (label == "latest" || label == "history" || label == "none") return "that word means something else";
+  if (label == "latest" || label == "history" || label == "none")
+    return "that word means something else";
   if (label.find_first_not_of(digits) == std::string_view::npos) return "it has nothing but digits";
   return {};
 }
@@ -59,13 +61,12 @@ tl::unexpected<Error> refuse_label(std::string_view label, std::string_view why)
 
 std::vector<Recording> recordings(const fs::path& results) {
   std::vector<Recording> found;
-  std::error_code error;
-  // As long as the folder can be read; entries that are no links are not ours.
-  for (fs::directory_iterator at(results / "recordings", error), end; !error && at != end;
-       at.increment(error)) {
+  // Entries that are no links are not ours.
+  for (const fs::path& entry :
+       entries_of(results / "recordings").value_or(std::vector<fs::path>())) {
     std::error_code no_link;
-    const fs::path target = fs::read_symlink(at->path(), no_link);
-    const std::string label = at->path().filename();
+    const fs::path target = fs::read_symlink(entry, no_link);
+    const std::string label = entry.filename();
     if (!no_link && why_not_plain(label).empty()) found.push_back({label, target.filename()});
   }
   std::sort(found.begin(), found.end(), [](const Recording& a, const Recording& b) {

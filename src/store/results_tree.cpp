@@ -154,10 +154,9 @@ Result<fs::path> find_run(const fs::path& results, const std::string& source) {
 
 std::vector<std::string> run_ids(const fs::path& results) {
   std::vector<std::string> ids;
-  std::error_code ignored;
-  for (const fs::directory_entry& entry : fs::directory_iterator(results / "runs", ignored))
-    if (const std::string name = entry.path().filename(); !name.starts_with('.'))
-      ids.push_back(name);
+  for (const fs::path& entry : entries_of(results / "runs").value_or(std::vector<fs::path>())) {
+    if (const std::string name = entry.filename(); !name.starts_with('.')) ids.push_back(name);
+  }
   std::sort(ids.begin(), ids.end(),
             [](const std::string& a, const std::string& b) { return is_earlier(b, a); });
   return ids;

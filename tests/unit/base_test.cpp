@@ -124,3 +124,17 @@ TEST_CASE(
   CHECK(read_file(file, 100).value() == "one");
   std::filesystem::remove_all(folder);
 }
+
+TEST_CASE("what is in a directory is listed by name, and a missing one is told from a bad one") {
+  std::string folder = std::filesystem::temp_directory_path() / "ff-ci-base-XXXXXX";
+  REQUIRE(::mkdtemp(folder.data()) != nullptr);
+  const std::filesystem::path path = folder;
+  CHECK(entries_of(path)->empty());
+  for (const char* name : {"b", "a", ".c"})
+    REQUIRE(write_file(path / name, ""));
+  CHECK(entries_of(path).value() ==
+        std::vector<std::filesystem::path>{path / ".c", path / "a", path / "b"});
+  CHECK(entries_of(path / "none").error().kind == ErrorKind::no_input);
+  CHECK(entries_of(path / "a").error().kind == ErrorKind::io);
+  std::filesystem::remove_all(folder);
+}
