@@ -5,6 +5,7 @@
 
 #include "base/text.hpp"
 #include "store/history.hpp"
+#include "store/recordings.hpp"
 
 namespace ffci {
 namespace fs = std::filesystem;
@@ -33,16 +34,10 @@ WallTime wall_time(std::string_view text) {
 }
 
 // The labels that lead to each run, by its id.
-std::map<std::string, std::vector<std::string>> recordings_in(const fs::path& results) {
+std::map<std::string, std::vector<std::string>> labels_by_run(const fs::path& results) {
   std::map<std::string, std::vector<std::string>> labels;
-  std::error_code none;
-  for (const fs::directory_entry& entry : fs::directory_iterator(results / "recordings", none)) {
-    std::error_code broken;
-    const fs::path run = fs::canonical(entry.path(), broken);
-    if (!broken) labels[run.filename()].push_back(entry.path().filename());
-  }
-  for (auto& [run, of_run] : labels)
-    std::sort(of_run.begin(), of_run.end());
+  for (Recording& recording : recordings(results))
+    labels[recording.run_id].push_back(std::move(recording.label));
   return labels;
 }
 
@@ -148,7 +143,7 @@ Result<RunCosts> History::costs() {
 
 Result<std::vector<PastRun>> History::runs(std::size_t most) {
   return guarded([&](sqlite::Database& database) {
-    const auto labels = recordings_in(results_);
+    const auto labels = labels_by_run(results_);
     std::vector<PastRun> runs;
     sqlite::Statement rows(database,
                            "SELECT run_id, job, started, duration_seconds, result, exit_code, "

@@ -410,6 +410,7 @@ TEST_CASE("runs are told the newest first, with the labels that lead to them") {
   fs::create_directories(results.path / "recordings");
   fs::create_directory_symlink("../runs/" + first, results.path / "recordings/v6.18");
   fs::create_directory_symlink("../runs/none", results.path / "recordings/gone");
+  fs::create_directory_symlink("../runs/" + first, results.path / "recordings/.not a label");
   History history = results.complete_history();
   const auto runs = history.runs(20);
   REQUIRE(runs->size() == 2);
