@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <deque>
@@ -19,6 +18,7 @@
 #include "base/file.hpp"
 #include "base/text.hpp"
 #include "store/results_tree.hpp"
+#include "store/run_id.hpp"
 
 namespace ffci {
 namespace fs = std::filesystem;
@@ -26,21 +26,6 @@ namespace {
 
 // Below RESULTS/runs; what another ff-ci did not come to the end of stays there for the next one.
 constexpr const char* graveyard = ".removing";
-
-// "20260131T120000Z", "20260131T120000Z-2": when it started; nullopt: no run is called so.
-std::optional<WallTime> start_of(std::string_view run_id) {
-  constexpr std::string_view shape = "ddddddddTddddddZ";
-  if (run_id.size() < shape.size()) return std::nullopt;
-  for (std::size_t i = 0; i < shape.size(); ++i) {
-    const bool fits = shape[i] == 'd' ? std::isdigit(static_cast<unsigned char>(run_id[i])) != 0
-                                      : run_id[i] == shape[i];
-    if (!fits) return std::nullopt;
-  }
-  if (run_id.size() > shape.size() && run_id[shape.size()] != '-') return std::nullopt;
-  return parse_rfc3339(fmt::format("{}-{}-{}T{}:{}:{}.000Z", run_id.substr(0, 4),
-                                   run_id.substr(4, 2), run_id.substr(6, 2), run_id.substr(9, 2),
-                                   run_id.substr(11, 2), run_id.substr(13, 2)));
-}
 
 // The ids of the runs that links in `directory` lead to, or into.
 Result<void> add_linked(const fs::path& directory, const fs::path& runs,
@@ -168,14 +153,14 @@ std::vector<std::string> unwanted(const fs::path& results, const KeepSpec& keep,
   std::vector<std::string> runs;
   std::error_code unknown;
   for (const std::string& id : run_ids(results)) {
-    if (start_of(id) && fs::is_directory(fs::symlink_status(results / "runs" / id, unknown)))
+    if (parse_run_id(id) && fs::is_directory(fs::symlink_status(results / "runs" / id, unknown)))
       runs.push_back(id);
   }
   std::vector<std::string> ids;
   for (std::size_t place = 0; place < runs.size(); ++place) {
     const std::string& id = runs[place];
     const bool beyond = keep.runs && place >= static_cast<std::size_t>(*keep.runs);
-    const bool old = keep.days && now - *start_of(id) > std::chrono::days(*keep.days);
+    const bool old = keep.days && now - parse_run_id(id)->second > std::chrono::days(*keep.days);
     if ((beyond || old) && id != current && !linked.contains(id)) ids.push_back(id);
   }
   return ids;

@@ -10,6 +10,7 @@
 
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "store/run_id.hpp"
 
 namespace ffci {
 namespace fs = std::filesystem;
@@ -17,20 +18,6 @@ namespace {
 
 constexpr std::size_t longest_label = 200;
 constexpr std::string_view digits = "0123456789";
-
-// "20260131T120000Z", perhaps with "-2": what a run is called, or will be.
-bool looks_like_run_id(std::string_view text) {
-  constexpr std::string_view shape = "ddddddddTddddddZ";
-  if (text.size() < shape.size()) return false;
-  for (std::size_t i = 0; i < shape.size(); ++i) {
-    const bool fits =
-        shape[i] == 'd' ? digits.find(text[i]) != std::string_view::npos : text[i] == shape[i];
-    if (!fits) return false;
-  }
-  const std::string_view rest = text.substr(shape.size());
-  return rest.empty() ||
-         (rest[0] == '-' && rest.find_first_not_of(digits, 1) == std::string_view::npos);
-}
 
 tl::unexpected<Error> refuse(const fs::path& path, int error) {
   return fail(ErrorKind::io,
@@ -77,7 +64,7 @@ std::vector<Recording> recordings(const fs::path& results) {
 
 Result<void> check_label(std::string_view label) {
   std::string why = why_not_plain(label);
-  if (why.empty() && looks_like_run_id(label)) why = "it is the id of a run";
+  if (why.empty() && parse_run_id(label)) why = "it is the id of a run";
   if (why.empty()) return {};
   return refuse_label(label, why);
 }

@@ -9,10 +9,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <tuple>
 
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "store/run_id.hpp"
 
 namespace ffci {
 namespace fs = std::filesystem;
@@ -26,26 +26,6 @@ std::uint64_t hash(std::string_view text) {
   for (const char c : text)
     value = (value ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
   return value;
-}
-
-// The part of a run's id that is its time; the rest tells those of one second apart.
-std::string_view by_time(const std::string& run_id) {
-  return std::string_view(run_id).substr(0, std::string_view("20260131T120000Z").size());
-}
-
-// By time, and "-10" after "-9".
-bool is_earlier(const std::string& a, const std::string& b) {
-  return std::make_tuple(by_time(a), a.size(), a) < std::make_tuple(by_time(b), b.size(), b);
-}
-
-// Of the ids, the newest first, the last one that a run of this second got; empty: there is none.
-std::string last_of(const std::string& second, const std::vector<std::string>& ids) {
-  const auto last = std::find_if(ids.begin(), ids.end(), [&](const std::string& id) {
-    return id == second ||
-           (id.starts_with(second + "-") &&
-            id.find_first_not_of("0123456789", second.size() + 1) == std::string::npos);
-  });
-  return last == ids.end() ? "" : *last;
 }
 
 tl::unexpected<Error> refuse(const fs::path& path, int error) {
@@ -114,17 +94,14 @@ Result<ResultsTree> ResultsTree::open(const fs::path& directory) {
 }
 
 Result<fs::path> ResultsTree::make_run(WallTime now, std::string& run_id) const {
-  const std::string second = compact_timestamp(now);
   // A run that was removed does not give its id to another one.
-  const std::string last = last_of(second, run_ids(directory_));
-  for (int more = 1; more < 10'000; ++more) {
-    run_id = more == 1 ? second : fmt::format("{}-{}", second, more);
-    if (std::make_tuple(run_id.size(), run_id) <= std::make_tuple(last.size(), last)) continue;
+  RunId id = next_run_id(now, run_ids(directory_));
+  for (int tries = 1;; ++tries, ++id.number) {
+    run_id = to_string(id);
     const fs::path folder = directory_ / "runs" / run_id;
     if (::mkdir(folder.c_str(), 0755) == 0) return folder;
-    if (errno != EEXIST) return refuse(folder, errno);
+    if (errno != EEXIST || tries == 10'000) return refuse(folder, errno);
   }
-  return refuse(directory_ / "runs" / second, EEXIST);
 }
 
 Result<void> ResultsTree::point_latest_to(const std::string& run_id) const {
@@ -158,13 +135,13 @@ std::vector<std::string> run_ids(const fs::path& results) {
     if (const std::string name = entry.filename(); !name.starts_with('.')) ids.push_back(name);
   }
   std::sort(ids.begin(), ids.end(),
-            [](const std::string& a, const std::string& b) { return is_earlier(b, a); });
+            [](const std::string& a, const std::string& b) { return is_earlier_run(b, a); });
   return ids;
 }
 
 Result<std::string> run_before(const fs::path& results, const std::string& run_id) {
   for (std::string& id : run_ids(results)) {
-    if (is_earlier(id, run_id)) return std::move(id);
+    if (is_earlier_run(id, run_id)) return std::move(id);
   }
   return fail(ErrorKind::no_input,
               fmt::format("there is no run before {} in {}", run_id, results.string()));

@@ -98,14 +98,15 @@ TEST_CASE("what is not called like a run, or is no folder, is not touched") {
   const fs::path elsewhere = results.path / "elsewhere";
   fs::create_directories(elsewhere);
   (void)results.run("notes");
-  (void)results.run("20260101T000000Z.bak");
+  for (const std::string suffix : {".bak", "-keep-this", "-", "-02", "-2x"})
+    (void)results.run(day_1 + suffix);
   fs::create_directory_symlink(elsewhere, results.path / "runs" / day_1);
   std::ofstream(results.path / "runs" / day_2) << "a file";
   (void)results.run(day_3);
   (void)results.run(day_30);
   CHECK(results.prune({1, {}}) == Ids{day_3});
   CHECK(fs::exists(elsewhere));
-  CHECK(results.runs().size() == 5);
+  CHECK(results.runs().size() == 9);
 }
 
 TEST_CASE("links in a run are removed and never followed") {

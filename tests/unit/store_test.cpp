@@ -10,6 +10,7 @@
 #include "store/expected_durations.hpp"
 #include "store/journal.hpp"
 #include "store/results_tree.hpp"
+#include "store/run_id.hpp"
 
 using namespace ffci;
 using namespace std::chrono_literals;
@@ -417,6 +418,31 @@ TEST_CASE(
   CHECK(find_run(folder.path, "nope").error().kind == ErrorKind::no_input);
   CHECK(run_before(folder.path, two).value() == one);
   CHECK_FALSE(run_before(folder.path, one));
+}
+
+TEST_CASE("a run's id has one shape, and ids are in the order of their runs") {
+  const auto second = parse_rfc3339("2026-01-31T12:00:00.000Z");
+  CHECK(parse_run_id("20260131T120000Z") == RunId{*second, 1});
+  CHECK(parse_run_id("20260131T120000Z-12") == RunId{*second, 12});
+  for (const char* none :
+       {"", "latest", "20260131T120000", "20260131T120000Zx", "20260131T120000Z-",
+        "20260131T120000Z-1", "20260131T120000Z-02", "20260131T120000Z-0", "20260131T120000Z--2",
+        "20260131T120000Z-2x", "20260131T120000Z-keep-this", "20261331T120000Z", "2026+131T120000Z",
+        "20260131T120000Z-99999999999"})
+    CHECK_FALSE(parse_run_id(none));
+  const std::vector<std::string> in_order{"a",
+                                          "latest",
+                                          "20260130T235959Z-11",
+                                          "20260131T120000Z",
+                                          "20260131T120000Z-2",
+                                          "20260131T120000Z-10",
+                                          "20260131T120001Z"};
+  for (std::size_t a = 0; a < in_order.size(); ++a) {
+    for (std::size_t b = 0; b < in_order.size(); ++b)
+      CHECK(is_earlier_run(in_order[a], in_order[b]) == (a < b));
+  }
+  CHECK(to_string(next_run_id(*second + 999ms, {})) == "20260131T120000Z");
+  CHECK(to_string(next_run_id(*second, in_order)) == "20260131T120000Z-11");
 }
 
 TEST_CASE("a run of the same second never gets the id of one that was removed") {
