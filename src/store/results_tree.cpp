@@ -28,6 +28,14 @@ std::uint64_t hash(std::string_view text) {
   return value;
 }
 
+// Of everything in RESULTS/runs.
+std::vector<std::string> names_of_runs(const fs::path& results) {
+  std::vector<std::string> names;
+  for (const fs::path& entry : entries_of(results / "runs").value_or(std::vector<fs::path>()))
+    names.push_back(entry.filename());
+  return names;
+}
+
 tl::unexpected<Error> refuse(const fs::path& path, int error) {
   return fail(ErrorKind::io,
               fmt::format("cannot write to {}: {}", path.string(), std::strerror(error)));
@@ -95,7 +103,7 @@ Result<ResultsTree> ResultsTree::open(const fs::path& directory) {
 
 Result<fs::path> ResultsTree::make_run(WallTime now, std::string& run_id) const {
   // A run that was removed does not give its id to another one.
-  RunId id = next_run_id(now, run_ids(directory_));
+  RunId id = next_run_id(now, names_of_runs(directory_));
   for (int tries = 1;; ++tries, ++id.number) {
     run_id = to_string(id);
     const fs::path folder = directory_ / "runs" / run_id;
@@ -130,10 +138,11 @@ Result<fs::path> find_run(const fs::path& results, const std::string& source) {
 }
 
 std::vector<std::string> run_ids(const fs::path& results) {
-  std::vector<std::string> ids;
-  for (const fs::path& entry : entries_of(results / "runs").value_or(std::vector<fs::path>())) {
-    if (const std::string name = entry.filename(); !name.starts_with('.')) ids.push_back(name);
-  }
+  std::vector<std::string> ids = names_of_runs(results);
+  std::erase_if(ids, [&](const std::string& id) {
+    std::error_code unknown;
+    return id.starts_with('.') || !fs::exists(results / "runs" / id / "journal.jsonl", unknown);
+  });
   std::sort(ids.begin(), ids.end(),
             [](const std::string& a, const std::string& b) { return is_earlier_run(b, a); });
   return ids;

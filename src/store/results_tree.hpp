@@ -65,7 +65,7 @@ class ResultsTree {
 [[nodiscard]] Result<std::string> run_before(const std::filesystem::path& results,
                                              const std::string& run_id);
 
-// The ids of all runs, the newest first.
+// The names of all folders that hold a journal, the newest run first.
 [[nodiscard]] std::vector<std::string> run_ids(const std::filesystem::path& results);
 
 }  // namespace ffci

@@ -35,9 +35,8 @@ Result<FoundSource> find_latest(const fs::path& results) {
     return FoundSource{error ? results / "latest" : folder, {}};
   }
   // An archive may come without the link.
-  for (const std::string& run_id : run_ids(results)) {
-    if (has_journal(results / "runs" / run_id)) return FoundSource{results / "runs" / run_id, {}};
-  }
+  if (const std::vector<std::string> ids = run_ids(results); !ids.empty())
+    return FoundSource{results / "runs" / ids.front(), {}};
   return fail(ErrorKind::no_input, fmt::format("there is no run in {}", results.string()));
 }
 

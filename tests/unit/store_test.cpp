@@ -418,6 +418,10 @@ TEST_CASE(
   CHECK(find_run(folder.path, "nope").error().kind == ErrorKind::no_input);
   CHECK(run_before(folder.path, two).value() == one);
   CHECK_FALSE(run_before(folder.path, one));
+  // ff-ci died before it wrote anything there.
+  REQUIRE(tree->make_run(now - 24h, one));
+  CHECK(run_ids(folder.path).size() == 2);
+  CHECK_FALSE(run_before(folder.path, run_ids(folder.path).back()));
 }
 
 TEST_CASE("a run's id has one shape, and ids are in the order of their runs") {
@@ -458,8 +462,10 @@ TEST_CASE("a run of the same second never gets the id of one that was removed") 
     }
   }
   CHECK(ids.back() == ids.front() + "-11");
-  fs::create_directories(folder.path / "runs" / ids[8]);
-  fs::create_directories(folder.path / "runs" / ".removing");
+  for (const std::string& name : {ids[8], ids[10], std::string(".removing")}) {
+    fs::create_directories(folder.path / "runs" / name);
+    write_journal(folder.path / "runs" / name / "journal.jsonl", one_of_each());
+  }
   CHECK(run_ids(folder.path) == std::vector<std::string>{ids[10], ids[8]});
 }
 
