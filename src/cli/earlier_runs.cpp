@@ -49,6 +49,14 @@ Result<ExpectedDurations> durations_of_history(const std::string& results,
   return expected_durations_from(*known, *runs);
 }
 
+Result<void> indexed_runs(const std::string& results) {
+  const auto history = complete_history(results);
+  if (!history) return tl::unexpected(history.error());
+  if (!history->lasts())
+    return fail(ErrorKind::io, fmt::format("the history in {} can't be written", results));
+  return {};
+}
+
 }  // namespace
 
 Result<ExpectedDurations> expected_durations(const JobSpec& spec,
@@ -75,13 +83,19 @@ RunCosts earlier_costs(const JobSpec& spec) {
 }
 
 void index_runs(const std::string& results) {
-  if (const auto history = complete_history(results); !history)
-    complain("the run is not in the history yet: " + history.error().message);
+  if (const auto indexed = indexed_runs(results); !indexed)
+    complain("the run is not in the history yet: " + indexed.error().message);
 }
 
 std::string keep_runs(const JobSpec& spec, const std::string& run_id, WallTime now) {
   const std::string& results = spec.reports.directory;
-  index_runs(results);
+  if (const auto indexed = indexed_runs(results); !indexed) {
+    const bool keeps_all = !spec.run.keep.runs && !spec.run.keep.days;
+    complain(fmt::format("the run is not in the history yet{}: {}",
+                         keeps_all ? "" : ", and no older run was removed",
+                         indexed.error().message));
+    return {};
+  }
   const auto pruned = prune_runs(results, spec.run.keep, run_id, now);
   if (!pruned) {
     complain("no older run was removed: " + pruned.error().message);

@@ -167,7 +167,7 @@ void History::make_in_memory(const std::string& why) {
   notes_.push_back(why);
   database_ = std::make_unique<sqlite::Database>(sqlite::Database::in_memory());
   database_->execute(history_schema);
-  writable_ = true;
+  writable_ = in_memory_ = true;
 }
 
 void History::open_to_read() {

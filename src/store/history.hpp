@@ -61,6 +61,9 @@ class History {
   // The runs that have ended and are not known, or not as they have ended since. Returns how many.
   [[nodiscard]] Result<std::size_t> add_missing_runs();
 
+  // What is added to it stays: it is a file, and can be written.
+  [[nodiscard]] bool lasts() const { return writable_ && !in_memory_; }
+
   [[nodiscard]] Result<std::size_t> run_count();
   // Of those of `tests` that are known; where a test is not known for this architecture and
   // configuration, from another of the same suite and name: rather of the same configuration.
@@ -115,7 +118,7 @@ class History {
   std::filesystem::path results_, file_;
   Fd lock_;
   std::unique_ptr<sqlite::Database> database_;
-  bool writable_ = false;
+  bool writable_ = false, in_memory_ = false;
   std::string damage_;
   std::vector<std::string> notes_;
 };

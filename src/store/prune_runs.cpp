@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <set>
@@ -17,7 +16,7 @@
 #include "base/fd.hpp"
 #include "base/file.hpp"
 #include "base/text.hpp"
-#include "store/results_tree.hpp"
+#include "store/journal.hpp"
 #include "store/run_id.hpp"
 
 namespace ffci {
@@ -146,23 +145,28 @@ class Gravedigger {
   std::string problem_;
 };
 
-// The newest first.
-std::vector<std::string> unwanted(const fs::path& results, const KeepSpec& keep,
+// The oldest first. A run that has not ended can go on: it goes for its age alone.
+std::vector<std::string> unwanted(const fs::path& runs, const KeepSpec& keep,
                                   const std::string& current, WallTime now,
                                   const std::set<std::string>& linked) {
-  std::vector<std::string> runs;
-  std::error_code unknown;
-  for (const std::string& id : run_ids(results)) {
-    if (parse_run_id(id) && fs::is_directory(fs::symlink_status(results / "runs" / id, unknown)))
-      runs.push_back(id);
-  }
   std::vector<std::string> ids;
-  for (std::size_t place = 0; place < runs.size(); ++place) {
-    const std::string& id = runs[place];
-    const bool beyond = keep.runs && place >= static_cast<std::size_t>(*keep.runs);
-    const bool old = keep.days && now - parse_run_id(id)->second > std::chrono::days(*keep.days);
-    if ((beyond || old) && id != current && !linked.contains(id)) ids.push_back(id);
+  for (const fs::path& folder : entries_of(runs).value_or(std::vector<fs::path>())) {
+    std::error_code unknown;
+    if (parse_run_id(folder.filename().string()) &&
+        fs::is_directory(fs::symlink_status(folder, unknown)))
+      ids.push_back(folder.filename());
   }
+  std::sort(ids.begin(), ids.end(),
+            [](const std::string& a, const std::string& b) { return is_earlier_run(b, a); });
+  int newer = 0;  // that have ended
+  std::erase_if(ids, [&](const std::string& id) {
+    const bool ended = id == current || ends_finished(runs / id / "journal.jsonl");
+    const bool beyond = keep.runs && ended && newer >= *keep.runs;
+    if (ended) ++newer;
+    const bool old = keep.days && now - parse_run_id(id)->second > std::chrono::days(*keep.days);
+    return !(beyond || old) || id == current || linked.contains(id);
+  });
+  std::reverse(ids.begin(), ids.end());
   return ids;
 }
 
@@ -187,7 +191,7 @@ Result<PrunedRuns> prune_runs(const fs::path& results, const KeepSpec& keep,
     const int cause = errno;
     return fmt::format("cannot remove {}: {}", (runs / name).string(), std::strerror(cause));
   };
-  std::vector<std::string> ids = unwanted(results, keep, current, now, linked);
+  const std::vector<std::string> ids = unwanted(runs, keep, current, now, linked);
   struct stat left {};
   const bool leftovers = ::fstatat(all.get(), graveyard, &left, AT_SYMLINK_NOFOLLOW) == 0;
   if (ids.empty() && !leftovers) return pruned;
@@ -195,7 +199,6 @@ Result<PrunedRuns> prune_runs(const fs::path& results, const KeepSpec& keep,
     return fail(ErrorKind::io, refuse(graveyard));
   const Fd top(::openat(all.get(), graveyard, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!top) return fail(ErrorKind::io, refuse(graveyard));
-  std::reverse(ids.begin(), ids.end());
   for (const std::string& id : ids) {
     // A run is there as a whole, or it is gone.
     Gravedigger::make_usable(id, all.get());

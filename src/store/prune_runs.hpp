@@ -19,7 +19,8 @@ struct PrunedRuns {
   std::vector<std::string> problems;
 };
 
-// Of all folders that are called as a run is. `current` stays, and so does each run that a link in
+// Of all folders that are called as a run is. A run that has not ended can go on: keep.runs neither
+// counts nor removes it, keep.days does. `current` stays, and so does each run that a link in
 // RESULTS or in RESULTS/recordings leads to. No link is followed, and nothing but such folders is
 // touched. Error (io): the links can't be read; then nothing is removed.
 [[nodiscard]] Result<PrunedRuns> prune_runs(const std::filesystem::path& results,

@@ -228,6 +228,14 @@ class Keeping(HistoryTest):
         third, _ = self.run_again("--set", "run.keep.runs=1", code=0)
         self.assertEqual(self.run_ids(), [first, third])
 
+    def test_none_goes_that_the_history_could_not_take(self):
+        self.commands({"ok": "true"}, run="keep: {runs: 1}")
+        first, _ = self.run_again(code=0)
+        self.database("PRAGMA user_version = 99")
+        second, done = self.run_again(code=0)
+        self.assertIn("the run is not in the history yet, and no older run was removed", done.stderr)
+        self.assertEqual(self.run_ids(), [first, second])
+
     def test_old_runs_go(self):
         self.commands({"ok": "true"})
         first, _ = self.run_again(code=0)

@@ -31,10 +31,14 @@ struct Results {
     std::sort(names.begin(), names.end());
     return names;
   }
-  [[nodiscard]] fs::path run(const std::string& id) const {
+  [[nodiscard]] fs::path run(const std::string& id, bool ended = true) const {
     const fs::path folder = path / "runs" / id;
     fs::create_directories(folder / "tests/s/t/1");
-    std::ofstream(folder / "journal.jsonl") << std::string(10'000, 'x');
+    std::ofstream journal(folder / "journal.jsonl");
+    journal << std::string(10'000, 'x') << "\n";
+    if (ended)
+      journal << R"({"sequence":2,"time":1.0,"event":"run_finished","how":"completed"})"
+              << "\n";
     std::ofstream(folder / "tests/s/t/1/stdout") << "text";
     return folder;
   }
@@ -79,6 +83,18 @@ TEST_CASE("runs that are too old go, however few they are, but not this one") {
     (void)results.run(id);
   CHECK(results.prune({10, 7}, day_2) == Ids{day_1});
   CHECK(results.runs() == Ids{day_2, day_30});
+}
+
+TEST_CASE("a run that can go on is not counted, and goes when it is too old") {
+  const Results results;
+  (void)results.run(day_1, false);
+  (void)results.run(day_2);
+  (void)results.run(day_3);
+  (void)results.run(day_30, false);
+  fs::create_directories(results.path / "runs/20260129T000000Z");  // it has no journal yet
+  CHECK(results.prune({1, {}}) == Ids{day_2});
+  CHECK(results.runs() == Ids{day_1, day_3, "20260129T000000Z", day_30});
+  CHECK(results.prune({1, 7}) == Ids{day_1, day_3});
 }
 
 TEST_CASE("a run that a link leads to stays") {
