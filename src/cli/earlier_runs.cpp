@@ -87,7 +87,7 @@ void index_runs(const std::string& results) {
     complain("the run is not in the history yet: " + indexed.error().message);
 }
 
-std::string keep_runs(const JobSpec& spec, const std::string& run_id, WallTime now) {
+std::string index_and_prune(const JobSpec& spec, const std::string& run_id, WallTime now) {
   const std::string& results = spec.reports.directory;
   if (const auto indexed = indexed_runs(results); !indexed) {
     const bool keeps_all = !spec.run.keep.runs && !spec.run.keep.days;

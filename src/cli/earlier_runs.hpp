@@ -27,6 +27,7 @@ void index_runs(const std::string& results);
 // After a run: it goes into the history, and older ones go as run.keep wants it, which is said in
 // what is returned, to be printed; empty: none did. None goes that the history may not know. The
 // caller holds the lock of the results.
-[[nodiscard]] std::string keep_runs(const JobSpec& spec, const std::string& run_id, WallTime now);
+[[nodiscard]] std::string index_and_prune(const JobSpec& spec, const std::string& run_id,
+                                          WallTime now);
 
 }  // namespace ffci

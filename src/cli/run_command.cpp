@@ -144,7 +144,7 @@ Result<ExitCode> run_command(const JobChoices& choices) {
   const Result<void> reported =
       write_reports(fold.run, {place->folder, job->spec.reports.junit, job->spec.reports.summary});
   console.summary(fold.run);
-  if (kept) LogWriter{log}(keep_runs(job->spec, place->run_id, clock.wall()));
+  if (kept) LogWriter{log}(index_and_prune(job->spec, place->run_id, clock.wall()));
   const Result<void> recorded =
       kept ? record_ended_run(job->spec.reports.directory, fold.run,
                               broken_off ? broken_off->record : choices.record, log)

@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 namespace {
 
 // Below RESULTS/runs; what another ff-ci did not come to the end of stays there for the next one.
-constexpr const char* graveyard = ".removing";
+constexpr const char* removal_folder = ".removing";
 
 // The ids of the runs that links in `directory` lead to, or into.
 Result<void> add_linked(const fs::path& directory, const fs::path& runs,
@@ -50,11 +50,11 @@ struct CloseDirectory {
   void operator()(DIR* directory) const { ::closedir(directory); }
 };
 
-// Removes what is in the graveyard. Folders within a folder are moved up to the graveyard first, so
-// that no depth is too deep and at most three descriptors are open.
-class Gravedigger {
+// Removes what is in one folder. Folders within a folder are moved up to that one first, so that no
+// depth is too deep and at most three descriptors are open.
+class FolderRemoval {
  public:
-  explicit Gravedigger(int graveyard_fd) : top_(graveyard_fd) {}
+  explicit FolderRemoval(int fd) : top_(fd) {}
 
   void clear() {
     // Moving makes new entries; a pass that gets nowhere is the last one.
@@ -193,26 +193,27 @@ Result<PrunedRuns> prune_runs(const fs::path& results, const KeepSpec& keep,
   };
   const std::vector<std::string> ids = unwanted(runs, keep, current, now, linked);
   struct stat left {};
-  const bool leftovers = ::fstatat(all.get(), graveyard, &left, AT_SYMLINK_NOFOLLOW) == 0;
+  const bool leftovers = ::fstatat(all.get(), removal_folder, &left, AT_SYMLINK_NOFOLLOW) == 0;
   if (ids.empty() && !leftovers) return pruned;
-  if (::mkdirat(all.get(), graveyard, 0700) != 0 && errno != EEXIST)
-    return fail(ErrorKind::io, refuse(graveyard));
-  const Fd top(::openat(all.get(), graveyard, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!top) return fail(ErrorKind::io, refuse(graveyard));
+  if (::mkdirat(all.get(), removal_folder, 0700) != 0 && errno != EEXIST)
+    return fail(ErrorKind::io, refuse(removal_folder));
+  const Fd top(
+      ::openat(all.get(), removal_folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!top) return fail(ErrorKind::io, refuse(removal_folder));
   for (const std::string& id : ids) {
     // A run is there as a whole, or it is gone.
-    Gravedigger::make_usable(id, all.get());
+    FolderRemoval::make_usable(id, all.get());
     if (::renameat(all.get(), id.c_str(), top.get(), id.c_str()) == 0) {
       pruned.removed.push_back(id);
     } else {
       pruned.problems.push_back(refuse(id));
     }
   }
-  Gravedigger digger(top.get());
-  digger.clear();
-  pruned.bytes = digger.bytes();
-  if (!digger.problem().empty()) pruned.problems.push_back(digger.problem());
-  ::unlinkat(all.get(), graveyard, AT_REMOVEDIR);
+  FolderRemoval removal(top.get());
+  removal.clear();
+  pruned.bytes = removal.bytes();
+  if (!removal.problem().empty()) pruned.problems.push_back(removal.problem());
+  ::unlinkat(all.get(), removal_folder, AT_REMOVEDIR);
   return pruned;
 }
 
