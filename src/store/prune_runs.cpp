@@ -46,6 +46,15 @@ Result<void> add_linked(const fs::path& directory, const fs::path& runs,
   return {};
 }
 
+Result<std::set<std::string>> linked_runs(const fs::path& results, const fs::path& runs) {
+  std::set<std::string> linked;
+  for (const fs::path& directory : {results, results / "recordings"}) {
+    if (const auto added = add_linked(directory, runs, linked); !added)
+      return tl::unexpected(added.error());
+  }
+  return linked;
+}
+
 struct CloseDirectory {
   void operator()(DIR* directory) const { ::closedir(directory); }
 };
@@ -173,7 +182,8 @@ std::vector<std::string> unwanted(const fs::path& runs, const KeepSpec& keep,
 }  // namespace
 
 Result<PrunedRuns> prune_runs(const fs::path& results, const KeepSpec& keep,
-                              const std::string& current, WallTime now) {
+                              const std::string& current, WallTime now,
+                              const std::function<void()>& moved) {
   PrunedRuns pruned;
   if (!keep.runs && !keep.days) return pruned;
   std::error_code error;
@@ -181,17 +191,14 @@ Result<PrunedRuns> prune_runs(const fs::path& results, const KeepSpec& keep,
   if (error)
     return fail(ErrorKind::io,
                 fmt::format("cannot read {}: {}", (results / "runs").string(), error.message()));
-  std::set<std::string> linked;
-  for (const fs::path& directory : {results, results / "recordings"}) {
-    if (const auto added = add_linked(directory, runs, linked); !added)
-      return tl::unexpected(added.error());
-  }
+  const auto linked = linked_runs(results, runs);
+  if (!linked) return tl::unexpected(linked.error());
   const Fd all(::open(runs.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   const auto refuse = [&](const std::string& name) {
     const int cause = errno;
     return fmt::format("cannot remove {}: {}", (runs / name).string(), std::strerror(cause));
   };
-  const std::vector<std::string> ids = unwanted(runs, keep, current, now, linked);
+  const std::vector<std::string> ids = unwanted(runs, keep, current, now, *linked);
   struct stat left {};
   const bool leftovers = ::fstatat(all.get(), removal_folder, &left, AT_SYMLINK_NOFOLLOW) == 0;
   if (ids.empty() && !leftovers) return pruned;
@@ -208,6 +215,23 @@ Result<PrunedRuns> prune_runs(const fs::path& results, const KeepSpec& keep,
     } else {
       pruned.problems.push_back(refuse(id));
     }
+  }
+  if (moved) moved();
+  // No lock is needed to record a run: what was linked meanwhile comes back.
+  const auto linked_now = linked_runs(results, runs);
+  bool all_back = true;
+  std::erase_if(pruned.removed, [&](const std::string& id) {
+    if (linked_now && !linked_now->contains(id)) return false;
+    if (::renameat(top.get(), id.c_str(), all.get(), id.c_str()) == 0) return true;
+    all_back = false;
+    pruned.problems.push_back(
+        fmt::format("cannot move {} back to {}: {}", id, runs.string(), std::strerror(errno)));
+    return true;
+  });
+  if (!linked_now) return tl::unexpected(linked_now.error());
+  if (!all_back) {
+    pruned.removed.clear();  // nor is anything else, yet
+    return pruned;
   }
   FolderRemoval removal(top.get());
   removal.clear();

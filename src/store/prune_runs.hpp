@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -22,9 +23,10 @@ struct PrunedRuns {
 // Of all folders that are called as a run is. A run that has not ended can go on: keep.runs neither
 // counts nor removes it, keep.days does. `current` stays, and so does each run that a link in
 // RESULTS or in RESULTS/recordings leads to. No link is followed, and nothing but such folders is
-// touched. Error (io): the links can't be read; then nothing is removed.
+// touched. `moved`: what another process may do once they are out of the way and not yet removed;
+// what is linked by then comes back. Error (io): the links can't be read; then nothing is removed.
 [[nodiscard]] Result<PrunedRuns> prune_runs(const std::filesystem::path& results,
                                             const KeepSpec& keep, const std::string& current,
-                                            WallTime now);
+                                            WallTime now, const std::function<void()>& moved = {});
 
 }  // namespace ffci

@@ -1,6 +1,6 @@
 // Recordings: runs that a label leads to, RESULTS/recordings/<label> -> ../runs/<run-id>. They are
 // made and moved, and never deleted, by ff-ci. Making one needs no lock: a reader sees the old link
-// or the new one.
+// or the new one, and prune_runs looks at the links once more before it removes a run.
 #pragma once
 
 #include <filesystem>

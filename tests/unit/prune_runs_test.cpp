@@ -109,6 +109,22 @@ TEST_CASE("a run that a link leads to stays") {
   CHECK(results.runs() == Ids{day_1, day_2, day_30});
 }
 
+TEST_CASE("a run that is recorded while it is about to be removed comes back whole") {
+  const Results results;
+  for (const std::string& id : {day_1, day_2, day_30})
+    (void)results.run(id);
+  const auto pruned = prune_runs(results.path, {1, {}}, day_30, now, [&] {
+    CHECK(results.runs() == Ids{".removing", day_30});
+    fs::create_directories(results.path / "recordings");
+    fs::create_directory_symlink("../runs/" + day_2, results.path / "recordings/late");
+  });
+  REQUIRE(pruned);
+  CHECK(pruned->problems.empty());
+  CHECK(pruned->removed == Ids{day_1});
+  CHECK(results.runs() == Ids{day_2, day_30});
+  CHECK(fs::exists(results.path / "recordings/late/tests/s/t/1/stdout"));
+}
+
 TEST_CASE("what is not called like a run, or is no folder, is not touched") {
   const Results results;
   const fs::path elsewhere = results.path / "elsewhere";
