@@ -99,16 +99,18 @@ class History {
   [[nodiscard]] Result<void> set_aside(const std::string& why);
   [[nodiscard]] Error error_of(const sqlite::Failure& failure) const;
 
-  // `query` on the database; once more, on one made anew, when it finds it damaged.
+  // `query` on the database; once more, on one made anew, when it finds it damaged. What is damaged
+  // again then will always be.
   template <class Query>
   auto guarded(Query query) -> Result<decltype(query(std::declval<sqlite::Database&>()))> {
-    for (bool again = true;; again = false) {
+    for (;;) {
       try {
         return query(*database_);
       } catch (const sqlite::Failure& failure) {
-        if (failure.kind() != sqlite::Failure::Kind::damaged || !again)
+        if (failure.kind() != sqlite::Failure::Kind::damaged || repaired_)
           return tl::unexpected(error_of(failure));
         damage_ = failure.what();
+        repaired_ = true;
       }
       if (const auto repaired = repair(); !repaired) return tl::unexpected(repaired.error());
     }
@@ -118,7 +120,7 @@ class History {
   std::filesystem::path results_, file_;
   Fd lock_;
   std::unique_ptr<sqlite::Database> database_;
-  bool writable_ = false, in_memory_ = false;
+  bool writable_ = false, in_memory_ = false, repaired_ = false;
   std::string damage_;
   std::vector<std::string> notes_;
 };

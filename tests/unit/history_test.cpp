@@ -336,6 +336,22 @@ TEST_CASE("damage that is only found when the file is asked is mended, too") {
   CHECK(fs::exists(results.path / "history.db.corrupt-1"));
 }
 
+TEST_CASE("what is damaged again after it was mended is an error") {
+  const Results results;
+  results.run(1, {{named("t"), Passed{}, 7s}});
+  History history = results.complete_history();
+  const auto damage = [&] {
+    results.database().execute(
+        "DROP VIEW test_rates; DROP VIEW test_results; "
+        "DROP VIEW test_attempts; DROP TABLE tests");
+  };
+  damage();
+  CHECK(high(history, named("t")) == 7s);
+  damage();
+  CHECK(history.durations_of({wanted(named("t"))}, "x86_64").error().kind == ErrorKind::io);
+  CHECK_FALSE(fs::exists(results.path / "history.db.corrupt-2"));
+}
+
 TEST_CASE("a file of an older version is made anew, one of a newer version is left alone") {
   const Results results;
   results.run(1, {{named("t")}});
