@@ -278,6 +278,22 @@ Result<std::size_t> History::add_missing_runs() {
   return added;
 }
 
+Result<std::set<std::string>> History::known_runs_or_none() {
+  std::set<std::string> known;
+  try {
+    // Closing it also puts into the file what stands beside it.
+    const sqlite::Database before(file_, sqlite::Access::write);
+    sqlite::Statement runs(before, "SELECT run_id FROM runs");
+    while (runs.next())
+      known.emplace(runs.text(0));
+    return known;
+  } catch (const sqlite::Failure& failure) {
+    if (failure.kind() != sqlite::Failure::Kind::damaged) return tl::unexpected(error_of(failure));
+    if (const auto aside = set_aside(failure.what()); !aside) return tl::unexpected(aside.error());
+    return std::set<std::string>();
+  }
+}
+
 Result<Rebuilt> History::rebuild(const fs::path& results) {
   auto old = open(results);
   if (!old) return tl::unexpected(old.error());
@@ -289,14 +305,11 @@ Result<Rebuilt> History::rebuild(const fs::path& results) {
   if (const auto locked = old->take_lock(LOCK_EX); !locked) return tl::unexpected(locked.error());
   const fs::path fresh = old->file_.string() + ".new";
   try {
-    std::set<std::string> known, made;
-    {
-      // Closing it also puts into the file what stands beside it.
-      sqlite::Database before(old->file_, sqlite::Access::write);
-      sqlite::Statement runs(before, "SELECT run_id FROM runs");
-      while (runs.next())
-        known.emplace(runs.text(0));
-    }
+    const auto known = old->known_runs_or_none();
+    if (!known) return tl::unexpected(known.error());
+    for (std::string& note : old->take_notes())
+      rebuilt.notes.push_back(std::move(note));
+    std::set<std::string> made;
     remove_database(fresh);
     {
       sqlite::Database database(fresh, sqlite::Access::write);
@@ -317,14 +330,17 @@ Result<Rebuilt> History::rebuild(const fs::path& results) {
       }
       database.execute("PRAGMA journal_mode = WAL");
     }
-    std::set_difference(known.begin(), known.end(), made.begin(), made.end(),
+    std::set_difference(known->begin(), known->end(), made.begin(), made.end(),
                         std::back_inserter(rebuilt.dropped));
     sync(fresh);
     ::unlink(beside(old->file_, "-wal").c_str());
     ::unlink(beside(old->file_, "-shm").c_str());
-    if (::rename(fresh.c_str(), old->file_.c_str()) != 0)
+    if (::rename(fresh.c_str(), old->file_.c_str()) != 0) {
+      const int why = errno;
+      remove_database(fresh);
       return fail(ErrorKind::io,
-                  fmt::format("cannot write {}: {}", old->file_.string(), std::strerror(errno)));
+                  fmt::format("cannot write {}: {}", old->file_.string(), std::strerror(why)));
+    }
     sync(results);
   } catch (const sqlite::Failure& failure) {
     remove_database(fresh);

@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -55,7 +56,7 @@ class History {
   // Errors: no_input: there are no runs' folders; data: the file is of a newer ff-ci; temporary: it
   // is in use; io.
   [[nodiscard]] static Result<History> open(const std::filesystem::path& results);
-  // Makes the file anew. Errors: as open.
+  // Makes the file anew; of a damaged one no run is known. Errors: as open.
   [[nodiscard]] static Result<Rebuilt> rebuild(const std::filesystem::path& results);
 
   // The runs that have ended and are not known, or not as they have ended since. Returns how many.
@@ -97,6 +98,8 @@ class History {
   [[nodiscard]] std::optional<State> try_open_file();
   [[nodiscard]] Result<void> replace_file();
   [[nodiscard]] Result<void> set_aside(const std::string& why);
+  // For who holds the lock alone; of a file that is damaged, and then set aside, none.
+  [[nodiscard]] Result<std::set<std::string>> known_runs_or_none();
   [[nodiscard]] Error error_of(const sqlite::Failure& failure) const;
 
   // `query` on the database; once more, on one made anew, when it finds it damaged. What is damaged

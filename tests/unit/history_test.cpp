@@ -419,6 +419,21 @@ TEST_CASE(
   CHECK_FALSE(fs::exists(results.path / "history.db.new"));
 }
 
+TEST_CASE("a history that is damaged is made anew all the same") {
+  const Results results;
+  results.run(1, {{named("t"), Passed{}, 5s}});
+  { const History made = results.complete_history(); }
+  results.database().execute(
+      "DROP VIEW test_rates; DROP VIEW test_results; DROP VIEW test_attempts; DROP TABLE runs");
+  const auto rebuilt = History::rebuild(results.path);
+  REQUIRE_MESSAGE(rebuilt, (rebuilt ? "" : rebuilt.error().message));
+  CHECK(rebuilt->runs == 1);
+  CHECK(rebuilt->dropped.empty());
+  CHECK(rebuilt->notes.size() == 1);
+  CHECK(fs::exists(results.path / "history.db.corrupt-1"));
+  CHECK(results.history().run_count().value() == 1);
+}
+
 TEST_CASE("runs are told the newest first, with the labels that lead to them") {
   const Results results;
   const std::string first = results.run(1, {{named("t"), Failed{"", {}}}});
