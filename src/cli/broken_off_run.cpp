@@ -10,6 +10,7 @@
 #include "base/text.hpp"
 #include "remote/fetch.hpp"
 #include "store/journal.hpp"
+#include "store/run_sources.hpp"
 
 namespace ffci {
 namespace fs = std::filesystem;
@@ -171,7 +172,7 @@ Result<BrokenOffRun> find_broken_off_run(const JobChoices& choices, WallTime now
   }
   const auto directory = results_directory(choices, given);
   if (!directory) return tl::unexpected(directory.error());
-  const auto found = find_run(*directory, *choices.resume);
+  const auto found = find_run_folder(*directory, *choices.resume);
   if (!found) return tl::unexpected(found.error());
   std::error_code error;
   const fs::path folder = fs::canonical(*found, error);

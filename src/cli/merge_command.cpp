@@ -12,6 +12,7 @@
 #include "store/journal.hpp"
 #include "store/merge_shards.hpp"
 #include "store/results_tree.hpp"
+#include "store/run_sources.hpp"
 
 namespace ffci {
 namespace fs = std::filesystem;
@@ -22,7 +23,7 @@ constexpr std::uint64_t largest_spec = 16ULL << 20;
 Result<std::vector<ShardRun>> read_shards(const MergeChoices& choices) {
   std::vector<ShardRun> shards;
   for (const std::string& source : choices.sources) {
-    const auto folder = find_run(choices.results, source);
+    const auto folder = find_run_folder(choices.results, source);
     if (!folder) return tl::unexpected(folder.error());
     auto events = read_events(*folder / "journal.jsonl");
     if (!events) return tl::unexpected(events.error());

@@ -122,21 +122,6 @@ Result<void> ResultsTree::point_latest_to(const std::string& run_id) const {
   return {};
 }
 
-Result<fs::path> find_run(const fs::path& results, const std::string& source) {
-  std::error_code ignored;
-  const bool is_path = source.find('/') != std::string::npos;
-  for (const fs::path& candidate :
-       {is_path ? fs::path() : results / source, is_path ? fs::path() : results / "runs" / source,
-        fs::path(source), fs::path(source).parent_path()}) {
-    if (!candidate.empty() && fs::exists(candidate / "journal.jsonl", ignored)) return candidate;
-  }
-  return fail(
-      ErrorKind::no_input,
-      fmt::format(
-          "there is no run '{}' in {}; expected 'latest', a run id, or the path of a run's folder",
-          source, results.string()));
-}
-
 std::vector<std::string> run_ids(const fs::path& results) {
   std::vector<std::string> ids = names_of_runs(results);
   std::erase_if(ids, [&](const std::string& id) {

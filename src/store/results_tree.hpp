@@ -56,11 +56,6 @@ class ResultsTree {
   Fd lock_;
 };
 
-// The folder of an earlier run. SOURCE: "latest", a run id, or the path of a run's folder or of a
-// file in it. Error (no_input): there is none; names what was looked for.
-[[nodiscard]] Result<std::filesystem::path> find_run(const std::filesystem::path& results,
-                                                     const std::string& source);
-
 // The id of the run that came before `run_id`. Error (no_input): there is none.
 [[nodiscard]] Result<std::string> run_before(const std::filesystem::path& results,
                                              const std::string& run_id);

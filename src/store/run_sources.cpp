@@ -104,6 +104,22 @@ Result<FoundSource> find_source(const fs::path& results, const std::string& sour
                           printable_line(source), results.string(), did_you_mean(source, known)));
 }
 
+Result<fs::path> find_run_folder(const fs::path& results, const std::string& source) {
+  const auto refuse = [](const std::string& what) {
+    return fail(ErrorKind::no_input,
+                what +
+                    ", and the whole folder of a run is needed: expected latest, a recording's "
+                    "label, -1, a run id, or the path of that folder");
+  };
+  // It may hold a password.
+  if (is_url(source)) return refuse("a URL leads to a summary.json");
+  auto found = find_source(results, source);
+  if (!found) return tl::unexpected(found.error());
+  if (found->folder.empty())
+    return refuse(printable_line(found->file.string()) + " is a lone file");
+  return std::move(found->folder);
+}
+
 std::string shown_run(const std::string& source, const Run& run) {
   const std::string& run_id = run.header().run_id;
   const bool plain = source.empty() || source == "latest" || source == run_id ||

@@ -24,6 +24,11 @@ struct FoundSource {
 [[nodiscard]] Result<FoundSource> find_source(const std::filesystem::path& results,
                                               const std::string& source);
 
+// Of those who need more than a Run: its folder. Error (no_input): as find_source; or SOURCE has
+// none, as a lone file and a URL do.
+[[nodiscard]] Result<std::filesystem::path> find_run_folder(const std::filesystem::path& results,
+                                                            const std::string& source);
+
 struct StoredRun {
   Run run;
   std::filesystem::path folder;  // empty: it is not of a folder

@@ -217,6 +217,30 @@ TEST_CASE("a source is the latest run, a run id, a folder, a file in it, or a lo
   CHECK(folder.run_of(folder.path / "elsewhere").find("holds no run") != std::string::npos);
 }
 
+TEST_CASE("the folder of a run is found by every name that it has, and a lone file has none") {
+  const Folder folder;
+  folder.add_run(monday);
+  const fs::path run = folder.path / "runs" / monday;
+  REQUIRE(record(folder.path, monday, "main", MoveLabel::no));
+  folder.write(run / "summary.json", "");
+  for (const std::string& source : {std::string("latest"), std::string("main"), std::string("-1"),
+                                    monday, run.string(), (run / "summary.json").string()}) {
+    const auto found = find_run_folder(folder.path, source);
+    REQUIRE_MESSAGE(found, source);
+    CHECK(fs::canonical(*found) == fs::canonical(run));
+  }
+  const auto refused = [&](const std::string& source) {
+    const auto found = find_run_folder(folder.path, source);
+    REQUIRE_FALSE(found);
+    CHECK(found.error().kind == ErrorKind::no_input);
+    return found.error().message;
+  };
+  folder.write("lone.json", summary_json(RunBuilder("far").finish().run()));
+  CHECK(refused(folder.path / "lone.json").find("lone.json is a lone file") != std::string::npos);
+  CHECK(refused("https://user:secret@host/summary.json").find("secret") == std::string::npos);
+  CHECK(refused("nope").find("there is no run 'nope'") == 0);
+}
+
 TEST_CASE("a source that leads nowhere is told with the nearest name") {
   const Folder folder;
   folder.add_run(monday);

@@ -395,9 +395,7 @@ TEST_CASE("only one ff-ci writes to a results directory") {
   CHECK(second.error().message.find("another ff-ci") != std::string::npos);
 }
 
-TEST_CASE(
-    "runs of the same second have folders of their own, and are found by id, path and as the "
-    "latest") {
+TEST_CASE("runs of the same second have folders of their own, and come one before the other") {
   const Folder folder;
   const auto tree = ResultsTree::open(folder.path);
   REQUIRE(tree);
@@ -410,12 +408,7 @@ TEST_CASE(
     write_journal(folder.path / "runs" / id / "journal.jsonl", one_of_each());
   REQUIRE(tree->point_latest_to(one));
   REQUIRE(tree->point_latest_to(two));
-  CHECK(fs::canonical(find_run(folder.path, "latest").value()) ==
-        fs::canonical(folder.path / "runs" / two));
-  CHECK(find_run(folder.path, one));
-  CHECK(find_run("elsewhere", (folder.path / "runs" / one).string()));
-  CHECK(find_run("elsewhere", (folder.path / "runs" / one / "summary.json").string()));
-  CHECK(find_run(folder.path, "nope").error().kind == ErrorKind::no_input);
+  CHECK(fs::read_symlink(folder.path / "latest") == fs::path("runs") / two);
   CHECK(run_before(folder.path, two).value() == one);
   CHECK_FALSE(run_before(folder.path, one));
   // ff-ci died before it wrote anything there.
