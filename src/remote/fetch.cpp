@@ -52,15 +52,16 @@ Result<void> check_status(long status, const std::string& shown) {
 }  // namespace
 
 std::string shown_url(std::string_view url) {
-  url = url.substr(0, url.find_first_of("?#"));
+  url = url.substr(0, url.find('?'));
   std::string scheme;
   if (const std::size_t colon = url.find("://"); colon != std::string_view::npos) {
     scheme = url.substr(0, colon + 3);
     url.remove_prefix(colon + 3);
   }
-  const std::size_t path = std::min(url.find('/'), url.size());
-  const std::size_t user = url.substr(0, path).rfind('@');
-  if (user != std::string_view::npos) url.remove_prefix(user + 1);
+  // A '/' or a '#' in a password is malformed; what is before it is no less a secret.
+  if (const std::size_t user = url.rfind('@'); user != std::string_view::npos)
+    url.remove_prefix(user + 1);
+  url = url.substr(0, url.find('#'));
   return printable_line(scheme + std::string(url));
 }
 
