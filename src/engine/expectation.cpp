@@ -5,17 +5,9 @@
 #include <numeric>
 #include <random>
 
+#include "base/quantile.hpp"
+
 namespace ffci {
-namespace {
-
-Duration percentile_90(std::vector<Duration> known) {
-  if (known.empty()) return {};
-  const auto nearest_rank = static_cast<std::ptrdiff_t>((known.size() * 9 + 9) / 10 - 1);
-  std::nth_element(known.begin(), known.begin() + nearest_rank, known.end());
-  return known[static_cast<size_t>(nearest_rank)];
-}
-
-}  // namespace
 
 std::vector<Duration> expected_durations(const EnginePlan& plan) {
   std::map<std::string, std::vector<Duration>> known_by_suite;
@@ -26,9 +18,9 @@ std::vector<Duration> expected_durations(const EnginePlan& plan) {
     known.push_back(*test.expected);
   }
   std::map<std::string, Duration> unknown_in_suite;
-  const Duration unknown = percentile_90(std::move(known));
+  const Duration unknown = percentile(std::move(known), 90).value_or(Duration::zero());
   for (auto& [suite, durations] : known_by_suite)
-    unknown_in_suite[suite] = percentile_90(std::move(durations));
+    unknown_in_suite[suite] = *percentile(std::move(durations), 90);
 
   std::vector<Duration> expected;
   expected.reserve(plan.tests.size());

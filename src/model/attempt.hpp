@@ -83,4 +83,12 @@ struct Attempt {
   bool operator==(const Attempt&) const = default;
 };
 
+// To an end of its own, be it a failure, a timeout or a crash: its duration tells how long the test
+// takes.
+[[nodiscard]] inline bool ran_to_its_end(const Attempt& attempt) {
+  return attempt.outcome && !std::holds_alternative<HostLost>(*attempt.outcome) &&
+         !std::holds_alternative<NotRun>(*attempt.outcome) &&
+         !std::holds_alternative<SetupFailed>(*attempt.outcome);
+}
+
 }  // namespace ffci

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/quantile.hpp"
 #include "base/text.hpp"
 #include "gate/flake_rate.hpp"
 #include "report/console_line.hpp"
@@ -57,11 +58,8 @@ std::optional<TimesTaken> times_taken(const TestHistory& test) {
       durations.push_back(result.duration);
   }
   if (durations.empty()) return std::nullopt;
-  std::sort(durations.begin(), durations.end());
-  const std::size_t middle = durations.size() / 2;
-  return TimesTaken{durations.size() % 2 == 1 ? durations[middle]
-                                              : (durations[middle - 1] + durations[middle]) / 2,
-                    durations.front(), durations.back()};
+  const auto [least, most] = std::minmax_element(durations.begin(), durations.end());
+  return TimesTaken{*median(durations), *least, *most};
 }
 
 // To the minute: "2026-01-31 12:00".

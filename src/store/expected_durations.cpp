@@ -8,23 +8,13 @@
 
 namespace ffci {
 namespace fs = std::filesystem;
-namespace {
-
-bool took_its_time(const Attempt& attempt) {
-  return attempt.outcome && !std::holds_alternative<HostLost>(*attempt.outcome) &&
-         !std::holds_alternative<NotRun>(*attempt.outcome) &&
-         !std::holds_alternative<SetupFailed>(*attempt.outcome);
-}
-
-}  // namespace
-
 ExpectedDurations durations_of(const Run& run) {
   ExpectedDurations durations;
   for (const TestResult& test : run.tests()) {
     TestId id = test.id;
     id.iteration = 1;
     for (const Attempt& attempt : test.attempts) {
-      if (!took_its_time(attempt)) continue;
+      if (!ran_to_its_end(attempt)) continue;
       Duration& longest = durations.by_test[id];
       longest = std::max(longest, attempt.duration);
     }

@@ -8,14 +8,13 @@
 #include <tuple>
 #include <unordered_set>
 
+#include "base/quantile.hpp"
 #include "base/text.hpp"
 #include "model/exit_code.hpp"
 #include "store/journal.hpp"
 
 namespace ffci {
 namespace {
-
-constexpr std::size_t runs_that_tell = 10;  // of a test's durations
 
 struct FactsSink final : EventSink {
   explicit FactsSink(RunFacts& to) : facts(to) {}
@@ -29,12 +28,6 @@ struct FactsSink final : EventSink {
   }
   RunFacts& facts;
 };
-
-bool ran_to_an_end_of_its_own(const Attempt& attempt) {
-  return attempt.outcome && !std::holds_alternative<HostLost>(*attempt.outcome) &&
-         !std::holds_alternative<NotRun>(*attempt.outcome) &&
-         !std::holds_alternative<SetupFailed>(*attempt.outcome);
-}
 
 std::string signature_of(const Attempt* attempt) {
   if (attempt == nullptr) return {};
@@ -55,17 +48,6 @@ std::uint64_t batch_of(const RunFacts& facts, const TestId& id, int attempt) {
     if (number == attempt) return batch;
   }
   return 0;
-}
-
-// The nearest rank: the smallest value that is not below so many hundredths of them.
-Duration percentile(const std::vector<Duration>& sorted, std::size_t hundredths) {
-  const std::size_t rank = (hundredths * sorted.size() + 99) / 100;
-  return sorted[std::max<std::size_t>(rank, 1) - 1];
-}
-
-Duration median(const std::vector<Duration>& sorted) {
-  const std::size_t middle = sorted.size() / 2;
-  return sorted.size() % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
 // From the end of the last test of a command to the start of the next command's first one in the
@@ -97,10 +79,8 @@ std::map<std::string, Duration> call_costs(const RunFacts& facts) {
     }
   }
   std::map<std::string, Duration> costs;
-  for (auto& [suite, of_suite] : gaps) {
-    std::sort(of_suite.begin(), of_suite.end());
-    costs.emplace(suite, median(of_suite));
-  }
+  for (const auto& [suite, of_suite] : gaps)
+    costs.emplace(suite, median(of_suite).value_or(Duration::zero()));
   return costs;
 }
 
@@ -277,7 +257,7 @@ class Importer {
       int bad = 0;
       for (const Attempt& tried : test.attempts) {
         if (tried.outcome && is_bad(*tried.outcome)) ++bad;
-        if (ran_to_an_end_of_its_own(tried))
+        if (ran_to_its_end(tried))
           longest = std::max(longest.value_or(Duration::zero()), tried.duration);
       }
       result
@@ -326,10 +306,7 @@ class Importer {
       before = run;
     }
     last_results_->reset();
-    std::sort(longest_.begin(), longest_.end());
-    std::optional<Duration> high, typical;
-    if (!longest_.empty()) high = percentile(longest_, 90), typical = median(longest_);
-    expect_->with(test, longest_.size(), high, typical).run();
+    expect_->with(test, longest_.size(), percentile(longest_, 90), median(longest_)).run();
   }
 
   sqlite::Database& database_;

@@ -14,6 +14,9 @@
 
 namespace ffci {
 
+// What is to be expected is told by so many of the last runs.
+inline constexpr std::size_t runs_that_tell = 10;
+
 // What a journal tells of a run, with that which the Run itself does not keep.
 struct RunFacts {
   Run run;

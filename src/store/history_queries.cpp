@@ -3,22 +3,15 @@
 #include <tuple>
 #include <unordered_set>
 
+#include "base/quantile.hpp"
 #include "base/text.hpp"
 #include "store/history.hpp"
+#include "store/history_import.hpp"
 #include "store/recordings.hpp"
 
 namespace ffci {
 namespace fs = std::filesystem;
 namespace {
-
-constexpr int runs_that_tell = 10;  // of what a run costs
-
-std::optional<Duration> median(std::vector<Duration> values) {
-  if (values.empty()) return std::nullopt;
-  std::sort(values.begin(), values.end());
-  const std::size_t middle = values.size() / 2;
-  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-}
 
 std::optional<Duration> median_of(sqlite::Database& database, const char* sql) {
   std::vector<Duration> values;

@@ -4,9 +4,11 @@
 
 #include <filesystem>
 #include <fstream>
+#include <numeric>
 #include <random>
 
 #include "base/file.hpp"
+#include "base/quantile.hpp"
 #include "base/text.hpp"
 #include "base/time.hpp"
 
@@ -137,4 +139,17 @@ TEST_CASE("what is in a directory is listed by name, and a missing one is told f
   CHECK(entries_of(path / "none").error().kind == ErrorKind::no_input);
   CHECK(entries_of(path / "a").error().kind == ErrorKind::io);
   std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("quantiles are the middle, the nearest rank, or nothing of nothing") {
+  CHECK(median(std::vector{3s, 1s, 2s}) == 2s);
+  CHECK(median(std::vector{4000ms, 1000ms, 2000ms, 3000ms}) == 2500ms);
+  CHECK_FALSE(median(std::vector<Duration>()));
+  std::vector<int> ten(10);
+  std::iota(ten.rbegin(), ten.rend(), 1);
+  CHECK(percentile(ten, 90) == 9);
+  CHECK(percentile(ten, 91) == 10);
+  CHECK(percentile(ten, 0) == 1);
+  CHECK(percentile(ten, 100) == 10);
+  CHECK_FALSE(percentile(std::vector<int>(), 90));
 }
