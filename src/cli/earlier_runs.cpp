@@ -35,16 +35,16 @@ Result<History> complete_history(const std::string& results) {
 
 Result<ExpectedDurations> durations_of_history(const std::string& results,
                                                const std::vector<TestCase>& tests,
-                                               const std::string& arch) {
+                                               const std::string& arch, History::Of of) {
   ExpectedDurations durations;
   std::error_code unknown;
   if (!std::filesystem::exists(std::filesystem::path(results) / "runs", unknown)) return durations;
   auto history = complete_history(results);
   if (!history) return tl::unexpected(history.error());
-  const auto known = history->durations_of(tests, arch);
+  const auto known = history->durations_of(tests, arch, of);
   tell_notes(*history);
   if (!known) return tl::unexpected(known.error());
-  const auto runs = history->run_count();
+  const auto runs = history->run_count(of);
   if (!runs) return tl::unexpected(runs.error());
   return expected_durations_from(*known, *runs);
 }
@@ -61,11 +61,11 @@ Result<void> indexed_runs(const std::string& results) {
 
 Result<ExpectedDurations> expected_durations(const JobSpec& spec,
                                              const std::vector<TestCase>& tests,
-                                             const std::string& arch) {
+                                             const std::string& arch, History::Of of) {
   const std::string& results = spec.reports.directory;
   if (spec.run.durations == "none") return ExpectedDurations{};
   if (spec.run.durations != "history") return load_durations(results, spec.run.durations);
-  auto durations = durations_of_history(results, tests, arch);
+  auto durations = durations_of_history(results, tests, arch, of);
   if (durations) return durations;
   complain(durations.error().message + "; durations are expected from the latest run");
   return expected_durations_from(results, "latest");

@@ -10,13 +10,16 @@
 #include "model/job_spec.hpp"
 #include "model/test_case.hpp"
 #include "store/expected_durations.hpp"
+#include "store/history.hpp"
 
 namespace ffci {
 
-// As run.durations wants it. Errors: as expected_durations_from.
+// As run.durations wants it; `of`: which runs tell, where it is the history. Errors: as
+// expected_durations_from.
 [[nodiscard]] Result<ExpectedDurations> expected_durations(const JobSpec& spec,
                                                            const std::vector<TestCase>& tests,
-                                                           const std::string& arch);
+                                                           const std::string& arch,
+                                                           History::Of of = History::Of::all_runs);
 
 // What runs cost beside their tests, as far as it is known.
 [[nodiscard]] RunCosts earlier_costs(const JobSpec& spec);

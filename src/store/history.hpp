@@ -65,11 +65,15 @@ class History {
   // What is added to it stays: it is a file, and can be written.
   [[nodiscard]] bool lasts() const { return writable_ && !in_memory_; }
 
-  [[nodiscard]] Result<std::size_t> run_count();
+  // Which runs tell. whole_runs: those that are no shards of a plan; whoever splits
+  // a plan takes these, as a machine's own shards would change the split from machine to machine.
+  enum class Of { all_runs, whole_runs };
+
+  [[nodiscard]] Result<std::size_t> run_count(Of of = Of::all_runs);
   // Of those of `tests` that are known; where a test is not known for this architecture and
   // configuration, from another of the same suite and name: rather of the same configuration.
   [[nodiscard]] Result<KnownDurations> durations_of(const std::vector<TestCase>& tests,
-                                                    const std::string& arch);
+                                                    const std::string& arch, Of of = Of::all_runs);
   [[nodiscard]] Result<RunCosts> costs();
   // The newest first, at most so many.
   [[nodiscard]] Result<std::vector<PastRun>> runs(std::size_t most);

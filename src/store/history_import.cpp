@@ -278,47 +278,55 @@ class Importer {
 
   // What the last runs let expect of the test.
   void expect(std::int64_t test) {
-    if (!last_results_) {
-      last_results_.emplace(database_,
-                            "SELECT run, longest_seconds FROM results WHERE test = ?1 AND "
-                            "longest_seconds IS NOT NULL ORDER BY run DESC");
+    if (!last_runs_) {
+      last_runs_.emplace(database_,
+                         "SELECT id FROM runs WHERE run_id IN (SELECT part FROM merged_runs)");
       expect_.emplace(database_,
                       "UPDATE tests SET timed_runs = ?2, high_seconds = ?3, typical_seconds = ?4 "
                       "WHERE id = ?1");
-      sqlite::Statement parts(database_,
-                              "SELECT id FROM runs WHERE run_id IN (SELECT part FROM merged_runs)");
-      while (parts.next())
-        parts_.insert(parts.whole(0));
     }
-    longest_.clear();
-    std::optional<std::int64_t> before;
-    last_results_->with(test);
-    while (last_results_->next()) {
-      const std::int64_t run = last_results_->whole(0);
-      const Duration took = last_results_->duration(1);
-      if (!parts_.empty() && parts_.contains(run)) continue;
-      if (run == before) {
-        longest_.back() = std::max(longest_.back(), took);
-        continue;
-      }
-      if (longest_.size() == runs_that_tell) break;
-      longest_.push_back(took);
-      before = run;
-    }
-    last_results_->reset();
-    expect_->with(test, longest_.size(), percentile(longest_, 90), median(longest_)).run();
+    const std::vector<Duration>& longest = last_runs_->longest_of(test);
+    expect_->with(test, longest.size(), percentile(longest, 90), median(longest)).run();
   }
 
   sqlite::Database& database_;
   const RunFacts& facts_;
   std::int64_t run_ = 0;
   std::unordered_set<std::int64_t> touched_;  // tests
-  std::unordered_set<std::int64_t> parts_;    // runs that a merged one stands for
-  std::optional<sqlite::Statement> last_results_, expect_;
-  std::vector<Duration> longest_;
+  std::optional<LastRuns> last_runs_;
+  std::optional<sqlite::Statement> expect_;
 };
 
 }  // namespace
+
+LastRuns::LastRuns(const sqlite::Database& database, const char* left_out)
+    : results_(database,
+               "SELECT run, longest_seconds FROM results WHERE test = ?1 AND "
+               "longest_seconds IS NOT NULL ORDER BY run DESC") {
+  sqlite::Statement runs(database, left_out);
+  while (runs.next())
+    left_out_.insert(runs.whole(0));
+}
+
+const std::vector<Duration>& LastRuns::longest_of(std::int64_t test) {
+  longest_.clear();
+  std::optional<std::int64_t> before;
+  results_.with(test);
+  while (results_.next()) {
+    const std::int64_t run = results_.whole(0);
+    const Duration took = results_.duration(1);
+    if (!left_out_.empty() && left_out_.contains(run)) continue;
+    if (run == before) {
+      longest_.back() = std::max(longest_.back(), took);
+      continue;
+    }
+    if (longest_.size() == runs_that_tell) break;
+    longest_.push_back(took);
+    before = run;
+  }
+  results_.reset();
+  return longest_;
+}
 
 Result<RunFacts> read_run_facts(const std::filesystem::path& run_folder) {
   RunFacts facts;

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -25,6 +26,20 @@ struct RunFacts {
   std::vector<SuiteSetUp> set_ups;
   std::unordered_map<std::string, Duration> host_ready;  // for the first time
   std::unordered_map<TestId, std::vector<std::pair<int, std::uint64_t>>> batches;  // by attempt
+};
+
+// What the last runs tell of a test: those in which one of its attempts ran to its end.
+class LastRuns {
+ public:
+  // `left_out`: selects the ids of the runs that tell nothing.
+  LastRuns(const sqlite::Database& database, const char* left_out);
+  // The longest such attempt of each, the newest first; valid until the next call.
+  [[nodiscard]] const std::vector<Duration>& longest_of(std::int64_t test);
+
+ private:
+  sqlite::Statement results_;
+  std::unordered_set<std::int64_t> left_out_;
+  std::vector<Duration> longest_;
 };
 
 // Error: as read_journal.

@@ -49,17 +49,20 @@ class Wanted {
     of_name.push_back({std::move(of_test), {}, {}});
   }
 
-  // suite, configuration, arch, name, high, typical of one that is known.
-  void offer(const sqlite::Statement& row) {
+  // A test that is known: configuration, arch, name. `known` is asked only where it is wanted.
+  template <class Known>
+  void offer(const sqlite::Statement& row, Known known) {
     name_.assign(row.text(2));
     const auto wanted = by_name_.find(name_);
     if (wanted == by_name_.end()) return;
+    const std::optional<KnownDuration> told = known();
+    if (!told) return;
     for (Best& best : wanted->second) {
-      const Duration high = row.duration(3);
-      const Nearness nearness{row.text(0) == best.id.configuration, row.text(1) == arch_, high};
+      const Nearness nearness{row.text(0) == best.id.configuration, row.text(1) == arch_,
+                              told->high};
       if (best.nearness && nearness <= *best.nearness) continue;
       best.nearness = nearness;
-      best.known = {high, row.duration(4)};
+      best.known = *told;
     }
   }
 
@@ -85,26 +88,41 @@ class Wanted {
 
 }  // namespace
 
-Result<std::size_t> History::run_count() {
-  return guarded([](sqlite::Database& database) {
-    return static_cast<std::size_t>(database.whole("SELECT count(*) FROM runs"));
+Result<std::size_t> History::run_count(Of of) {
+  return guarded([&](sqlite::Database& database) {
+    return static_cast<std::size_t>(
+        database.whole(of == Of::all_runs ? "SELECT count(*) FROM runs"
+                                          : "SELECT count(*) FROM runs WHERE shard_index IS NULL"));
   });
 }
 
 Result<KnownDurations> History::durations_of(const std::vector<TestCase>& tests,
-                                             const std::string& arch) {
+                                             const std::string& arch, Of of) {
   return guarded([&](sqlite::Database& database) {
     KnownDurations found;
     std::map<std::string, Wanted> by_suite;
     for (const TestCase& test : tests)
       by_suite.try_emplace(test.id.suite, arch, found).first->second.add(test.id);
+    // What all runs tell stands beside the tests; it is the same where none of them is a shard.
+    std::optional<LastRuns> whole_runs;
+    if (of == Of::whole_runs &&
+        database.whole("SELECT count(*) FROM runs WHERE shard_index IS NOT NULL") > 0)
+      whole_runs.emplace(database,
+                         "SELECT id FROM runs WHERE shard_index IS NOT NULL OR "
+                         "run_id IN (SELECT part FROM merged_runs)");
     sqlite::Statement known(database,
-                            "SELECT configuration, arch, name, high_seconds, typical_seconds "
+                            "SELECT configuration, arch, name, id, high_seconds, typical_seconds "
                             "FROM tests WHERE suite = ?1 AND high_seconds IS NOT NULL");
     for (auto& [suite, wanted] : by_suite) {
       known.with(suite);
-      while (known.next())
-        wanted.offer(known);
+      while (known.next()) {
+        wanted.offer(known, [&]() -> std::optional<KnownDuration> {
+          if (!whole_runs) return KnownDuration{known.duration(4), known.duration(5)};
+          const std::vector<Duration>& longest = whole_runs->longest_of(known.whole(3));
+          if (longest.empty()) return std::nullopt;
+          return KnownDuration{*percentile(longest, 90), *median(longest)};
+        });
+      }
       wanted.collect();
     }
     return found;

@@ -50,12 +50,13 @@ struct Results {
 
   // `day`: of January 2026, when it starts.
   std::string run(int day, const std::vector<Tried>& tries, bool finished = true,
-                  std::vector<std::string> merged = {}) const {
+                  std::vector<std::string> merged = {}, std::optional<Shard> shard = {}) const {
     const WallTime at = std::chrono::sys_days(std::chrono::year(2026) / 1 / day);
     const std::string id = compact_timestamp(at);
     fs::create_directories(path / "runs" / id);
     RunStarted header{id, "job", "1", at, 0, "", ""};
     header.merged = std::move(merged);
+    header.shard = std::move(shard);
     std::vector<RunEvent> events{{1, 0ms, header}};
     const auto add = [&](auto fact, Duration time) {
       events.push_back({events.size() + 1, time, std::move(fact)});
@@ -253,6 +254,36 @@ TEST_CASE("a merged run that has the id of a shard from elsewhere counts") {
   History history = results.complete_history();
   CHECK(high(history, named("t")) == 1s);
   CHECK(history.histories_of({wanted(named("t"))})->size() == 1);
+}
+
+TEST_CASE("a machine's own shards tell nothing where a plan is split") {
+  const Results results;
+  using Of = History::Of;
+  const std::vector<TestCase> tests{wanted(named("t")), wanted(named("u"))};
+  const auto high_of = [&](History& history, Of of) {
+    std::vector<Duration> all;
+    const auto known = history.durations_of(tests, "x86_64", of);
+    REQUIRE(known);
+    for (const TestCase& test : tests)
+      all.push_back(known->contains(test.id) ? known->at(test.id).high : -1ms);
+    return all;
+  };
+  results.run(1, {{named("t"), Passed{}, 1s}});
+  {
+    History history = results.complete_history();
+    CHECK(high_of(history, Of::whole_runs) == std::vector<Duration>{1s, -1ms});
+  }
+  const std::string part = results.run(2, {{named("t"), Passed{}, 8s}, {named("u"), Passed{}, 9s}},
+                                       true, {}, Shard{1, 2, "digest"});
+  {
+    History history = results.complete_history();
+    CHECK(high_of(history, Of::all_runs) == std::vector<Duration>{8s, 9s});
+    CHECK(high_of(history, Of::whole_runs) == std::vector<Duration>{1s, -1ms});
+    CHECK(history.run_count(Of::whole_runs).value() == 1);
+  }
+  results.run(3, {{named("t"), Passed{}, 5s}, {named("u"), Passed{}, 6s}}, true, {part});
+  History history = results.complete_history();
+  CHECK(high_of(history, Of::whole_runs) == std::vector<Duration>{5s, 6s});
 }
 
 TEST_CASE("what a run costs beside its tests is known") {
