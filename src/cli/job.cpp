@@ -102,8 +102,8 @@ void set_expected(Job& job, const ExpectedDurations& durations) {
   }
 }
 
-Result<void> expect_durations(Job& job) {
-  const auto durations = expected_durations(job.spec, job.plan.tests, architecture(job.spec));
+Result<void> expect_durations(Job& job, History::Of of) {
+  const auto durations = expected_durations(job.spec, job.plan.tests, architecture(job.spec), of);
   if (!durations) return tl::unexpected(durations.error());
   set_expected(job, *durations);
   job.durations = durations->source;
@@ -162,10 +162,12 @@ Result<Job> load_job(const JobChoices& choices, EarlyHosts& hosts) {
   if (shard->count > 1 && !job->plan.tests.empty()) {
     // What is known only here, of earlier shards, must not count in the split: the others do not
     // know it.
-    if (const auto known = expect_durations(*job); !known) return tl::unexpected(known.error());
+    if (const auto known = expect_durations(*job, History::Of::whole_runs); !known)
+      return tl::unexpected(known.error());
     job->shard = leave_shard(job->plan, *shard);
   }
-  if (const auto known = expect_durations(*job); !known) return tl::unexpected(known.error());
+  if (const auto known = expect_durations(*job, History::Of::all_runs); !known)
+    return tl::unexpected(known.error());
   job->plan.seed = run.seed.value_or(std::random_device{}());
   job->plan.deadline = run.deadline;
   return job;

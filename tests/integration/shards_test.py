@@ -60,9 +60,9 @@ class Shards(FfciTest):
         self.assertNotEqual(by_size["s/a"], by_size["s/b"])
         self.assertEqual(by_size["s/b"], by_size["s/c"])
 
-    def test_shards_that_know_different_runs_can_do_without_durations(self):
+    def test_shards_do_not_mind_what_other_shards_tell_unless_they_are_told_to(self):
         self.commands({"a": "sleep 0.2", "b": "true", "c": "sleep 0.1"})
-        for arguments, code in (((), 65), (("--durations", "none"), 0)):
+        for arguments, code in (((), 0), (("--durations", "none"), 0), (("--durations", "latest"), 65)):
             shutil.rmtree(self.folder / "results", ignore_errors=True)
             runs = []
             for shard in ("1/2", "2/2"):  # the second one knows the first
