@@ -11,7 +11,7 @@
 --
 -- The slowest tests, by the duration that the next run expects of them:
 --
---     SELECT suite, configuration, name, arch, high_seconds FROM tests ORDER BY high_seconds DESC LIMIT 20;
+--     SELECT suite, configuration, name, arch, p90_seconds FROM tests ORDER BY p90_seconds DESC LIMIT 20;
 --
 -- The tests that fail most often, at least once in a while:
 --
@@ -35,7 +35,7 @@
 
 PRAGMA application_id = 1179009865;  -- "FFCI"
 -- Rises when a program for the older one would misread the newer one. ff-ci makes an older file anew, and leaves a newer one alone.
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 
 -- One row for each run that has ended. A run that was resumed after that stands here as it ended the last time.
 CREATE TABLE runs (
@@ -110,8 +110,8 @@ CREATE TABLE tests (
   name TEXT NOT NULL,
   -- What to expect of it, from the longest attempt of each of the last 10 runs in which one ran to an end of its own; NULL: from none.
   timed_runs INTEGER NOT NULL DEFAULT 0,  -- how many of them there are
-  high_seconds REAL,                -- their 90th percentile (nearest rank): what `run.durations: history` expects
-  typical_seconds REAL,             -- their median
+  p90_seconds REAL,                -- their 90th percentile (nearest rank): what `run.durations: history` expects
+  median_seconds REAL,             -- their median
   UNIQUE (suite, configuration, arch, name)
 );
 
@@ -161,9 +161,11 @@ CREATE VIEW test_attempts AS
     FROM attempts JOIN runs ON runs.id = attempts.run JOIN tests ON tests.id = attempts.test
          LEFT JOIN hosts ON hosts.run = attempts.run AND hosts.name = attempts.host;
 
--- How often a test goes wrong. A run counts when the test passed or was bad in it; of merged runs the parts do not.
+-- How often a test goes wrong, and in how many of these runs it passed in the end (flaky) or did not (bad). A run counts when the
+-- test passed or was bad in it; of merged runs the parts do not.
 CREATE VIEW test_rates AS
-  SELECT suite, configuration, arch, name, count(*) AS runs, sum(bad_attempts > 0) AS runs_with_bad_attempt, sum(bad) AS bad_runs
+  SELECT suite, configuration, arch, name, count(*) AS runs, sum(bad_attempts > 0) AS runs_with_bad_attempt,
+         sum(bad_attempts > 0 AND NOT bad) AS flaky_runs, sum(bad) AS bad_runs
     FROM (SELECT results.test, sum(bad_attempts) AS bad_attempts, max(verdict IN ('failed', 'timed_out', 'crashed')) AS bad
             FROM results JOIN runs ON runs.id = results.run
            WHERE verdict IN ('passed', 'flaky', 'failed', 'timed_out', 'crashed')

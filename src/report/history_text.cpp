@@ -9,7 +9,7 @@
 
 #include "base/quantile.hpp"
 #include "base/text.hpp"
-#include "gate/flake_rate.hpp"
+#include "gate/bad_rate.hpp"
 #include "report/console_line.hpp"
 #include "report/shown_text.hpp"
 
@@ -123,14 +123,15 @@ Json json_of(const TestHistory& test, std::size_t most) {
   if (!test.id.configuration.empty()) json["configuration"] = test.id.configuration;
   json["name"] = test.id.name;
   json["arch"] = test.arch;
-  const FlakeRate rate = flake_rate(test);
-  json["flake_rate"] = {{"runs", rate.runs},
-                        {"with_bad_attempt", rate.with_bad_attempt},
-                        {"bad", rate.bad_in_the_end}};
+  const BadRate rate = bad_rate(test);
+  json["bad_attempt_rate"] = {{"runs", rate.runs},
+                              {"with_bad_attempt", rate.with_bad_attempt},
+                              {"flaky", rate.flaky},
+                              {"bad", rate.bad_in_the_end}};
   if (rate.runs > 0) {
-    json["flake_rate"]["rate"] = rate.rate;
-    json["flake_rate"]["low"] = rate.confidence.low;
-    json["flake_rate"]["high"] = rate.confidence.high;
+    json["bad_attempt_rate"]["rate"] = rate.rate;
+    json["bad_attempt_rate"]["low"] = rate.confidence.low;
+    json["bad_attempt_rate"]["high"] = rate.confidence.high;
   }
   if (const auto times = times_taken(test)) {
     json["duration_seconds"] = {{"median", to_seconds(times->median)},
@@ -197,13 +198,13 @@ std::string history_text(const std::vector<TestHistory>& tests, std::size_t most
     for (std::size_t i = shown; i > 0; --i)
       letters += letter(test.results[i - 1].verdict);
     text += fmt::format("{}\n  {}\n", title_of(test), letters);
-    const FlakeRate rate = flake_rate(test);
+    const BadRate rate = bad_rate(test);
     if (rate.runs > 0) {
       text += fmt::format(
-          "  bad attempts in {} of {}: {:.1f} % (95 % confidence: {:.1f} to {:.1f} %); bad in the "
-          "end: {}\n",
+          "  bad attempts in {} of {}: {:.1f} % (95 % confidence: {:.1f} to {:.1f} %); passed "
+          "in the end (flaky): {}, bad in the end: {}\n",
           rate.with_bad_attempt, counted(rate.runs, "run"), 100 * rate.rate,
-          100 * rate.confidence.low, 100 * rate.confidence.high, rate.bad_in_the_end);
+          100 * rate.confidence.low, 100 * rate.confidence.high, rate.flaky, rate.bad_in_the_end);
     }
     if (const auto times = times_taken(test)) {
       text += fmt::format("  duration: median {}, from {} to {}\n", human_duration(times->median),

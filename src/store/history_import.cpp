@@ -282,7 +282,7 @@ class Importer {
       last_runs_.emplace(database_,
                          "SELECT id FROM runs WHERE run_id IN (SELECT part FROM merged_runs)");
       expect_.emplace(database_,
-                      "UPDATE tests SET timed_runs = ?2, high_seconds = ?3, typical_seconds = ?4 "
+                      "UPDATE tests SET timed_runs = ?2, p90_seconds = ?3, median_seconds = ?4 "
                       "WHERE id = ?1");
     }
     const std::vector<Duration>& longest = last_runs_->longest_of(test);

@@ -111,8 +111,8 @@ Result<KnownDurations> History::durations_of(const std::vector<TestCase>& tests,
                          "SELECT id FROM runs WHERE shard_index IS NOT NULL OR "
                          "run_id IN (SELECT part FROM merged_runs)");
     sqlite::Statement known(database,
-                            "SELECT configuration, arch, name, id, high_seconds, typical_seconds "
-                            "FROM tests WHERE suite = ?1 AND high_seconds IS NOT NULL");
+                            "SELECT configuration, arch, name, id, p90_seconds, median_seconds "
+                            "FROM tests WHERE suite = ?1 AND p90_seconds IS NOT NULL");
     for (auto& [suite, wanted] : by_suite) {
       known.with(suite);
       while (known.next()) {

@@ -73,7 +73,7 @@ class Telling(HistoryTest):
     def test_a_test_is_told_with_its_verdicts_its_rate_and_its_durations(self):
         told = self.history("s/flaky")
         self.assertIn("  ~..\n", told)
-        self.assertIn("bad attempts in 1 of 3 runs: 33.3 % (95 % confidence: 6.1 to 79.2 %); bad in the end: 0", told)
+        self.assertIn("bad attempts in 1 of 3 runs: 33.3 % (95 % confidence: 6.1 to 79.2 %); passed in the end (flaky): 1, bad in the end: 0", told)
         self.assertRegex(told, r"duration: median \S+, from \S+ to \S+\n")
         self.assertIn(f"{self.ids[0]}", told)
         self.assertEqual(self.history("flaky"), told)
@@ -85,8 +85,8 @@ class Telling(HistoryTest):
         tests = self.history_json("s/*")["tests"]
         self.assertEqual([test["name"] for test in tests], sorted(TESTS))
         by_name = {test["name"]: test for test in tests}
-        self.assertEqual(by_name["bad"]["flake_rate"]["bad"], 3)
-        self.assertNotIn("rate", by_name["skip"]["flake_rate"])
+        self.assertEqual(by_name["bad"]["bad_attempt_rate"]["bad"], 3)
+        self.assertNotIn("rate", by_name["skip"]["bad_attempt_rate"])
         self.assertGreater(by_name["ok"]["duration_seconds"]["median"], 0.09)
         self.assertEqual(len(by_name["bad"]["results"]), 3)
         self.assertEqual(by_name["bad"]["results"][0]["attempts"], 2)
@@ -118,8 +118,8 @@ class Telling(HistoryTest):
         self.assertEqual(len(examples), 5)
         for example in examples:
             self.database(example)
-        rates = self.database("SELECT name, runs, runs_with_bad_attempt, bad_runs FROM test_rates ORDER BY name")
-        self.assertEqual(rates, [("bad", 3, 3, 3), ("flaky", 3, 1, 0), ("ok", 3, 0, 0)])
+        rates = self.database("SELECT name, runs, runs_with_bad_attempt, flaky_runs, bad_runs FROM test_rates ORDER BY name")
+        self.assertEqual(rates, [("bad", 3, 3, 0, 3), ("flaky", 3, 1, 1, 0), ("ok", 3, 0, 0, 0)])
         self.assertEqual(self.database("SELECT count(*) FROM test_results"), [(12,)])
         self.assertEqual(self.database("SELECT count(*) FROM test_attempts WHERE kernel IS NOT NULL"), [(16,)])
         self.assertEqual(self.database("PRAGMA journal_mode"), [("wal",)])

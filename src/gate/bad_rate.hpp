@@ -17,14 +17,15 @@ struct Interval {
 
 // Counted in runs, whatever the number of iterations. A run counts when the test passed or was bad
 // in it: one that skipped the test, or could not run it, says nothing of it.
-struct FlakeRate {
+struct BadRate {
   std::size_t runs = 0;
   std::size_t with_bad_attempt = 0;  // at least one attempt failed, timed out or crashed
-  std::size_t bad_in_the_end = 0;    // and none passed after it
+  std::size_t flaky = 0;             // of these: it passed in the end
+  std::size_t bad_in_the_end = 0;    // of these: it did not
   double rate = 0;                   // with_bad_attempt of runs; 0 of 0
   Interval confidence;
 };
 
-[[nodiscard]] FlakeRate flake_rate(const TestHistory& history);
+[[nodiscard]] BadRate bad_rate(const TestHistory& history);
 
 }  // namespace ffci

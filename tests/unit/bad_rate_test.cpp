@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "gate/flake_rate.hpp"
+#include "gate/bad_rate.hpp"
 
 using namespace ffci;
 
@@ -37,11 +37,12 @@ TEST_CASE("a test's rate counts the runs in which it passed or was bad") {
                   in_run("4", Verdict::failed, 2),  in_run("3", Verdict::skipped),
                   in_run("2", Verdict::error),      in_run("1", Verdict::not_run),
                   in_run("0", Verdict::crashed, 1), in_run("0", Verdict::passed)};
-  const FlakeRate rate = flake_rate(test);
+  const BadRate rate = bad_rate(test);
   CHECK(rate.runs == 4);
   CHECK(rate.with_bad_attempt == 3);
+  CHECK(rate.flaky == 1);
   CHECK(rate.bad_in_the_end == 2);
   CHECK(rate.rate == 0.75);
   CHECK(rate.confidence.low < 0.75);
-  CHECK(flake_rate({}).runs == 0);
+  CHECK(bad_rate({}).runs == 0);
 }

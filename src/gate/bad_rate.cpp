@@ -1,4 +1,4 @@
-#include "gate/flake_rate.hpp"
+#include "gate/bad_rate.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -17,8 +17,8 @@ Interval wilson_interval(std::size_t k, std::size_t n) {
   return {k == 0 ? 0 : std::max(0.0, centre - half), k >= n ? 1 : std::min(1.0, centre + half)};
 }
 
-FlakeRate flake_rate(const TestHistory& history) {
-  FlakeRate rate;
+BadRate bad_rate(const TestHistory& history) {
+  BadRate rate;
   for (auto result = history.results.begin(); result != history.results.end();) {
     bool counts = false, bad_attempt = false, bad = false;
     const auto run = result;
@@ -32,6 +32,7 @@ FlakeRate flake_rate(const TestHistory& history) {
     if (!counts) continue;
     ++rate.runs;
     if (bad_attempt) ++rate.with_bad_attempt;
+    if (bad_attempt && !bad) ++rate.flaky;
     if (bad) ++rate.bad_in_the_end;
   }
   if (rate.runs > 0)
