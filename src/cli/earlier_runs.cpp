@@ -76,7 +76,8 @@ RunCosts earlier_costs(const JobSpec& spec) {
   std::error_code unknown;
   if (!std::filesystem::exists(std::filesystem::path(results) / "runs", unknown)) return {};
   auto history = complete_history(results);
-  auto costs = history ? history->costs() : Result<RunCosts>(tl::unexpected(history.error()));
+  auto costs =
+      history ? history->costs(spec.name) : Result<RunCosts>(tl::unexpected(history.error()));
   if (costs) return std::move(*costs);
   complain(costs.error().message);
   return {};

@@ -21,7 +21,7 @@ namespace ffci {
                                                            const std::string& arch,
                                                            History::Of of = History::Of::all_runs);
 
-// What runs cost beside their tests, as far as it is known.
+// What runs of this job cost beside their tests, as far as it is known.
 [[nodiscard]] RunCosts earlier_costs(const JobSpec& spec);
 
 // Runs that have ended and are not in the history go there.

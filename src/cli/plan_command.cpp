@@ -37,7 +37,8 @@ std::vector<HostPlan> hosts_of(const JobSpec& spec, int number) {
 VirtualCosts costs_of(const Job& job) {
   const RunCosts earlier = earlier_costs(job.spec);
   VirtualCosts costs;
-  costs.host_start = earlier.host_ready.value_or(Duration{});
+  const auto ready = earlier.host_ready.find(job.spec.ssh ? "ssh" : "local");
+  if (ready != earlier.host_ready.end()) costs.host_start = ready->second;
   for (const SuitePlan& suite : job.plan.suites) {
     VirtualCosts::Suite& here = costs.suites.emplace_back();
     if (const auto set_up = earlier.set_up.find(suite.name); set_up != earlier.set_up.end())

@@ -36,11 +36,13 @@ struct KnownDuration {
 };
 using KnownDurations = std::unordered_map<TestId, KnownDuration>;  // iteration is always 1
 
-// What a run costs beside its tests, over the last runs.
+// What a run of a job costs beside its tests, over its last runs; of merged ones their parts don't
+// count.
 struct RunCosts {
   std::map<std::string, Duration> set_up;  // mean, by suite
-  std::optional<Duration> host_ready;      // median, from the start of a run until a host is ready
-  std::map<std::string, Duration> call;    // mean, by suite: between two commands in a slot
+  // Median, by kind of host: from the start of a run until it is ready.
+  std::map<std::string, Duration> host_ready;
+  std::map<std::string, Duration> call;  // mean, by suite: between two commands in a slot
 };
 
 struct Rebuilt {
@@ -74,7 +76,7 @@ class History {
   // configuration, from another of the same suite and name: rather of the same configuration.
   [[nodiscard]] Result<KnownDurations> durations_of(const std::vector<TestCase>& tests,
                                                     const std::string& arch, Of of = Of::all_runs);
-  [[nodiscard]] Result<RunCosts> costs();
+  [[nodiscard]] Result<RunCosts> costs(const std::string& job);
   // The newest first, at most so many.
   [[nodiscard]] Result<std::vector<PastRun>> runs(std::size_t most);
   // All that are known, each once.

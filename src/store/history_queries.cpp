@@ -1,5 +1,8 @@
 // What the history is asked; history.cpp has the file itself.
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <numeric>
 #include <tuple>
 #include <unordered_set>
 
@@ -13,13 +16,9 @@ namespace ffci {
 namespace fs = std::filesystem;
 namespace {
 
-std::optional<Duration> median_of(sqlite::Database& database, const char* sql) {
-  std::vector<Duration> values;
-  sqlite::Statement statement(database, sql);
-  statement.with(runs_that_tell);
-  while (statement.next())
-    values.push_back(statement.duration(0));
-  return median(std::move(values));
+Duration mean(const std::vector<Duration>& values) {
+  return std::accumulate(values.begin(), values.end(), Duration::zero()) /
+         static_cast<Duration::rep>(values.size());
 }
 
 WallTime wall_time(std::string_view text) {
@@ -129,25 +128,29 @@ Result<KnownDurations> History::durations_of(const std::vector<TestCase>& tests,
   });
 }
 
-Result<RunCosts> History::costs() {
-  return guarded([](sqlite::Database& database) {
+Result<RunCosts> History::costs(const std::string& job) {
+  return guarded([&](sqlite::Database& database) {
+    const auto of_last_runs = [&](const char* columns, const char* condition) {
+      sqlite::Statement rows(
+          database, fmt::format("SELECT {} WHERE {} AND run IN (SELECT id FROM runs WHERE job = ?1 "
+                                "AND run_id NOT IN (SELECT part FROM merged_runs) "
+                                "ORDER BY id DESC LIMIT ?2)",
+                                columns, condition));
+      rows.with(to_utf8(job), runs_that_tell);
+      std::map<std::string, std::vector<Duration>> values;
+      while (rows.next())
+        values[std::string(rows.text(0))].push_back(rows.duration(1));
+      return values;
+    };
     RunCosts costs;
-    sqlite::Statement set_ups(
-        database,
-        "SELECT suite, avg(duration_seconds) FROM set_ups WHERE failure IS NULL AND run IN "
-        "(SELECT id FROM runs ORDER BY id DESC LIMIT ?1) GROUP BY suite");
-    set_ups.with(runs_that_tell);
-    while (set_ups.next())
-      costs.set_up.emplace(set_ups.text(0), set_ups.duration(1));
-    costs.host_ready = median_of(database,
-                                 "SELECT ready_seconds FROM hosts WHERE ready_seconds IS NOT NULL "
-                                 "AND run IN (SELECT id FROM runs ORDER BY id DESC LIMIT ?1)");
-    sqlite::Statement calls(database,
-                            "SELECT suite, avg(call_seconds) FROM calls WHERE run IN "
-                            "(SELECT id FROM runs ORDER BY id DESC LIMIT ?1) GROUP BY suite");
-    calls.with(runs_that_tell);
-    while (calls.next())
-      costs.call.emplace(calls.text(0), calls.duration(1));
+    for (const auto& [suite, took] :
+         of_last_runs("suite, duration_seconds FROM set_ups", "failure IS NULL"))
+      costs.set_up.emplace(suite, mean(took));
+    for (const auto& [kind, took] :
+         of_last_runs("kind, ready_seconds FROM hosts", "ready_seconds IS NOT NULL"))
+      costs.host_ready.emplace(kind, *median(took));
+    for (const auto& [suite, took] : of_last_runs("suite, call_seconds FROM calls", "true"))
+      costs.call.emplace(suite, mean(took));
     return costs;
   });
 }

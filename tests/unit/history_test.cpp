@@ -155,7 +155,7 @@ TEST_CASE("a history without runs knows nothing, and says so without an error") 
   CHECK(history.runs(20)->empty());
   CHECK(history.tests()->empty());
   CHECK(history.durations_of({wanted(named("t"))}, "x86_64")->empty());
-  CHECK_FALSE(history.costs()->host_ready);
+  CHECK(history.costs("job")->host_ready.empty());
   CHECK(History::open(results.path / "none").error().kind == ErrorKind::no_input);
 }
 
@@ -292,11 +292,22 @@ TEST_CASE("what a run costs beside its tests is known") {
                   {named("b"), Passed{}, 1s, "local", 1, 1s, 1},
                   {named("c"), Passed{}, 1s, "local", 1, 2400ms, 2}});
   History history = results.complete_history();
-  const auto costs = history.costs();
+  const auto costs = history.costs("job");
   REQUIRE(costs);
   CHECK(costs->set_up.at("s") == 2s);
-  CHECK(costs->host_ready == 400ms);
+  CHECK(costs->host_ready == std::map<std::string, Duration>{{"local", 300ms}, {"ssh", 500ms}});
   CHECK(costs->call.at("s") == 400ms);
+  CHECK(history.costs("another job")->set_up.empty());
+}
+
+TEST_CASE("of a merged run and its parts the merged one tells what a run costs") {
+  const Results results;
+  const std::string part = results.run(1, {{named("a"), Passed{}, 1s, "local", 1, 0ms, 1},
+                                           {named("b"), Passed{}, 1s, "local", 1, 5s, 2}});
+  results.run(2, {{named("a")}}, true, {part});
+  History history = results.complete_history();
+  CHECK(history.costs("job")->call.empty());
+  CHECK(history.costs("job")->set_up.at("s") == 2s);
 }
 
 TEST_CASE("hostile names come back as the journal has them") {
