@@ -1,6 +1,7 @@
 """ff-ci plan: what it predicts, against hand-made jobs and against real runs; and that it starts nothing."""
 
 import json
+import os
 import unittest
 
 from jsonschema import Draft7Validator
@@ -23,19 +24,27 @@ class PlanTest(FfciTest):
         if earlier:
             self.remember("s", {f"t{place}": took for place, took in enumerate(seconds) if took is not None})
 
-    def remember(self, suite, seconds):
+    def remember(self, suite, seconds, kind="local", ready=None, set_up=None, call=None):
+        """An earlier run of these tests, each in a command of its own; `call`: seconds between two of these."""
         events = [{"event": "run_started", "version": 1, "run_id": "20260101T000000Z", "job": "hand-made", "ff_ci_version": "0",
                    "at": "2026-01-01T00:00:00.000Z", "seed": 1, "results": "", "durations": ""}]
         events += [{"event": "test_selected", "test": {"suite": suite, "name": name}} for name in seconds]
-        for name, took in seconds.items():
+        if ready is not None:
+            events.append({"event": "host_ready", "host": "local", "kind": kind, "slots": 1, "kernel": "6.1", "arch": os.uname().machine,
+                           "isolation": "private", "time": ready})
+        if set_up is not None:
+            events.append({"event": "suite_set_up", "host": "local", "suite": suite, "duration_seconds": set_up})
+        began = 0.0
+        for batch, (name, took) in enumerate(seconds.items(), 1):
             test = {"suite": suite, "name": name}
             place = {"host": "local", "slot": 1, "files": ""}
             events += [
-                {"event": "attempt_started", "test": test, "attempt": 1, **place},
+                {"event": "attempt_started", "test": test, "attempt": 1, **({} if call is None else {"batch": batch}), **place},
                 {"event": "attempt_finished", "test": test,
-                 "result": {"number": 1, **place, "started_seconds": 0.0, "duration_seconds": took, "outcome": "passed"}},
+                 "result": {"number": 1, **place, "started_seconds": began, "duration_seconds": took, "outcome": "passed"}},
                 {"event": "test_finished", "test": test},
             ]
+            began += took + (call or 0.0)
         events.append({"event": "run_finished", "how": "completed"})
         lines = [json.dumps({"sequence": sequence, "time": 0.0, **event}) for sequence, event in enumerate(events, 1)]
         self.write("results/runs/20260101T000000Z/journal.jsonl", "\n".join(lines) + "\n")
@@ -129,10 +138,28 @@ class HandMade(PlanTest):
         self.assertAlmostEqual(self.plan()["by_hosts"][1]["wall_seconds"], 10.4)
         self.assertAlmostEqual(self.plan("--batch", "off")["by_hosts"][1]["wall_seconds"], 14.0)
 
-    def test_it_starts_nothing_and_leaves_nothing_behind(self):
+    def test_hosts_set_ups_and_commands_cost_what_they_cost_before(self):
+        self.job([None] * 4, earlier=False, suite={"setup": "true"})
+        took = {f"t{place}": 2.0 for place in range(4)}
+        self.remember("s", took, ready=7.0, set_up=5.0, call=0.5)
+        self.assertEqual([self.plan()["by_hosts"][number]["wall_seconds"] for number in (1, 2)],
+                         [7.0 + 5.0 + 4 * 2.5, 7.0 + 5.0 + 2 * 2.5])
+        # Of machines nothing is known by what a local host took.
+        self.job([None] * 4, {"ssh": NOWHERE}, earlier=False, suite={"setup": "true"})
+        self.assertEqual(self.plan()["by_hosts"][1]["wall_seconds"], 5.0 + 4 * 2.5)
+
+    def test_it_starts_nothing_and_leaves_nothing_behind_where_there_were_no_results(self):
         self.job([None] * 3, earlier=False)
         self.text()
         self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["job.yaml"])
+
+    def test_with_results_it_adds_the_history_of_their_runs_and_nothing_else(self):
+        self.job([1.0] * 3)
+        self.text()
+        self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["job.yaml", "results"])
+        results = {path.name for path in (self.folder / "results").iterdir()}
+        self.assertLessEqual(results, {"runs", "history.db", "history.db-wal", "history.db-shm", ".history.lock"})
+        self.assertEqual([path.name for path in (self.folder / "results" / "runs").iterdir()], ["20260101T000000Z"])
 
 
 class Accuracy(PlanTest):
