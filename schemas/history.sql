@@ -35,7 +35,7 @@
 
 PRAGMA application_id = 1179009865;  -- "FFCI"
 -- Rises when a program for the older one would misread the newer one. ff-ci makes an older file anew, and leaves a newer one alone.
-PRAGMA user_version = 2;
+PRAGMA user_version = 1;
 
 -- One row for each run that has ended. A run that was resumed after that stands here as it ended the last time.
 CREATE TABLE runs (

@@ -53,7 +53,7 @@ struct Rebuilt {
 
 class History {
  public:
-  static constexpr std::int64_t version = 2;  // PRAGMA user_version
+  static constexpr std::int64_t version = 1;  // PRAGMA user_version
 
   // Errors: no_input: there are no runs' folders; data: the file is of a newer ff-ci; temporary: it
   // is in use; io.
