@@ -66,24 +66,34 @@ Result<void> add_ssh_hosts(boost::asio::io_context& loop, const JobSpec& spec, J
   return {};
 }
 
+// Of suites of fstests, which itself refuses to run for anybody but root.
+std::optional<TestDevicesSpec> local_devices(const JobSpec& spec) {
+  if (!has_fstests(spec) || ::geteuid() != 0) return std::nullopt;
+  return (spec.local ? *spec.local : LocalHostsSpec{}).devices;
+}
+
 }  // namespace
+
+int local_slots(const JobSpec& spec) {
+  if (spec.local) return spec.local->slots;
+  return spec.ssh ? 0 : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+HostPlan local_host_plan(const JobSpec& spec, int slots) {
+  return {"local", slots, local_devices(spec) ? slots : 1};
+}
 
 Result<JobHosts> make_hosts(boost::asio::io_context& loop, const JobSpec& spec) {
   JobHosts hosts;
   int commands = 0;
-  if (spec.local || !spec.ssh) {
-    const int processors = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-    const int slots = spec.local ? spec.local->slots : processors;
-    LocalHostOptions options{slots,
-                             spec.run.kill_after,
-                             spec.run.kernel_log.watch,
-                             spec.run.bpftrace,
-                             archive_limit(spec.run.files_limit),
-                             {}};
-    // fstests itself refuses to run for anybody else.
-    if (has_fstests(spec) && ::geteuid() == 0)
-      options.devices = (spec.local ? *spec.local : LocalHostsSpec{}).devices;
-    hosts.plans.push_back({"local", slots, options.devices ? slots : 1});
+  if (const int slots = local_slots(spec); slots > 0) {
+    const LocalHostOptions options{slots,
+                                   spec.run.kill_after,
+                                   spec.run.kernel_log.watch,
+                                   spec.run.bpftrace,
+                                   archive_limit(spec.run.files_limit),
+                                   local_devices(spec)};
+    hosts.plans.push_back(local_host_plan(spec, slots));
     hosts.hosts.push_back(make_local_host(loop, options));
     commands += slots;
     // The devices stay open, too: each command reckons with eight files.

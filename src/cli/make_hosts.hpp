@@ -22,6 +22,12 @@ struct JobHosts {
   std::vector<HostPlan> plans;  // in the same order
 };
 
+// Tests at once on this machine; 0: they run on others only.
+[[nodiscard]] int local_slots(const JobSpec& spec);
+
+// This machine, with so many slots.
+[[nodiscard]] HostPlan local_host_plan(const JobSpec& spec, int slots);
+
 // Errors: keys that can't be used (no_input, unavailable), limits of this system (unavailable).
 [[nodiscard]] Result<JobHosts> make_hosts(boost::asio::io_context& loop, const JobSpec& spec);
 

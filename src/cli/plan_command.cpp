@@ -3,32 +3,22 @@
 #include <fmt/format.h>
 
 #include <boost/asio/io_context.hpp>
-#include <thread>
 
 #include "cli/commands.hpp"
 #include "cli/earlier_runs.hpp"
 #include "cli/job.hpp"
+#include "cli/make_hosts.hpp"
 #include "engine/forecast.hpp"
 #include "report/plan_table.hpp"
 
 namespace ffci {
 namespace {
 
-HostPlan local_host(const JobSpec& spec, int slots) {
-  const bool devices = !spec.local || spec.local->devices;
-  return {"local", slots, devices ? slots : 1};
-}
-
-int local_slots(const JobSpec& spec) {
-  if (spec.local) return spec.local->slots;
-  return spec.ssh ? 0 : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-}
-
 // So many slots here, when the tests run here only; else so many machines, and what runs here.
 std::vector<HostPlan> hosts_of(const JobSpec& spec, int number) {
-  if (!spec.ssh) return {local_host(spec, number)};
+  if (!spec.ssh) return {local_host_plan(spec, number)};
   std::vector<HostPlan> hosts;
-  if (spec.local) hosts.push_back(local_host(spec, spec.local->slots));
+  if (spec.local) hosts.push_back(local_host_plan(spec, spec.local->slots));
   for (int machine = 1; machine <= number; ++machine)
     hosts.push_back({fmt::format("machine {}", machine), spec.ssh->slots, 1});
   return hosts;
@@ -46,8 +36,7 @@ VirtualCosts costs_of(const Job& job) {
     const auto call = earlier.call.find(suite.name);
     if (call == earlier.call.end()) continue;
     if (suite.batches) {
-      here.call_before = call->second * 7 / 10;
-      here.call_after = call->second - here.call_before;
+      here.set_call(call->second);
     } else {
       here.per_test = call->second;
     }
