@@ -18,12 +18,13 @@ void complain(const std::string& what) {
   fmt::print(stderr, "ff-ci: {}\n", printable_line(what, 1000));
 }
 
+}  // namespace
+
 void tell_notes(History& history) {
   for (const std::string& note : history.take_notes())
     complain(note);
 }
 
-// The history with all runs that have ended in it.
 Result<History> complete_history(const std::string& results) {
   auto history = History::open(results);
   if (!history) return history;
@@ -32,6 +33,8 @@ Result<History> complete_history(const std::string& results) {
   if (!added) return tl::unexpected(added.error());
   return history;
 }
+
+namespace {
 
 Result<ExpectedDurations> durations_of_history(const std::string& results,
                                                const std::vector<TestCase>& tests,
@@ -67,6 +70,11 @@ Result<ExpectedDurations> expected_durations(const JobSpec& spec,
   if (spec.run.durations != "history") return load_durations(results, spec.run.durations);
   auto durations = durations_of_history(results, tests, arch, of);
   if (durations) return durations;
+  // Where a plan is split, others do not know what is known here only.
+  if (of == History::Of::whole_runs) {
+    complain(durations.error().message + "; the tests are split by their number");
+    return ExpectedDurations{};
+  }
   complain(durations.error().message + "; durations are expected from the latest run");
   return expected_durations_from(results, "latest");
 }

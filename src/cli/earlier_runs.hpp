@@ -14,6 +14,11 @@
 
 namespace ffci {
 
+// With all runs in it that have ended; stderr is told what a user should know. Errors: as
+// History::open.
+[[nodiscard]] Result<History> complete_history(const std::string& results);
+void tell_notes(History& history);
+
 // As run.durations wants it; `of`: which runs tell, where it is the history. Errors: as
 // expected_durations_from.
 [[nodiscard]] Result<ExpectedDurations> expected_durations(const JobSpec& spec,

@@ -7,6 +7,7 @@
 #include "base/text.hpp"
 #include "cli/command_line.hpp"
 #include "cli/commands.hpp"
+#include "cli/earlier_runs.hpp"
 #include "report/console_line.hpp"
 #include "report/history_text.hpp"
 #include "store/history.hpp"
@@ -15,15 +16,11 @@
 namespace ffci {
 namespace {
 
-void tell(const std::vector<std::string>& notes) {
-  for (const std::string& note : notes)
-    fmt::print(stderr, "ff-ci: {}\n", printable_line(note, 1000));
-}
-
 Result<ExitCode> rebuild(const HistoryChoices& choices) {
   const auto rebuilt = History::rebuild(choices.results);
   if (!rebuilt) return tl::unexpected(rebuilt.error());
-  tell(rebuilt->notes);
+  for (const std::string& note : rebuilt->notes)
+    fmt::print(stderr, "ff-ci: {}\n", printable_line(note, 1000));
   fmt::print("the history was made anew from {}\n", counted(rebuilt->runs, "run"));
   if (!rebuilt->dropped.empty()) {
     std::vector<std::string> ids;
@@ -62,20 +59,17 @@ Result<std::vector<TestHistory>> histories(History& history, const HistoryChoice
 
 Result<ExitCode> history_command(const HistoryChoices& choices) {
   if (choices.rebuild) return rebuild(choices);
-  auto history = History::open(choices.results);
+  auto history = complete_history(choices.results);
   if (!history) return tl::unexpected(history.error());
-  const auto added = history->add_missing_runs();
-  tell(history->take_notes());
-  if (!added) return tl::unexpected(added.error());
   if (choices.patterns.empty()) {
     const auto runs = history->runs(choices.most);
-    tell(history->take_notes());
+    tell_notes(*history);
     if (!runs) return tl::unexpected(runs.error());
     fmt::print("{}", choices.json ? history_json(*runs) : history_text(*runs));
     return ExitCode::ok;
   }
   const auto tests = histories(*history, choices);
-  tell(history->take_notes());
+  tell_notes(*history);
   if (!tests) return tl::unexpected(tests.error());
   fmt::print(
       "{}", choices.json ? history_json(*tests, choices.most) : history_text(*tests, choices.most));
