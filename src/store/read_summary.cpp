@@ -390,8 +390,6 @@ class SummaryReader {
   WallTime at_{};
 };
 
-}  // namespace
-
 Result<std::vector<RunEvent>> events_of_summary(std::string_view text, const std::string& shown) {
   const auto refuse = [&](const std::string& what) {
     return fail(ErrorKind::data, fmt::format("{}: {}", shown, what));
@@ -410,6 +408,8 @@ Result<std::vector<RunEvent>> events_of_summary(std::string_view text, const std
     return refuse(printable_line(error.what()));
   }
 }
+
+}  // namespace
 
 Result<Run> read_summary(std::string_view text, const std::string& shown) {
   const auto events = events_of_summary(text, shown);

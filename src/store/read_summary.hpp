@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/result.hpp"
 #include "model/run.hpp"
@@ -16,11 +15,9 @@ namespace ffci {
 
 inline constexpr std::uint64_t largest_summary = 128ULL << 20;
 
-// The events that lead to that run. `shown` names the file in errors. Error (data):
-// "SHOWN:LINE:COLUMN: …" where it is not JSON, else "SHOWN: tests/3/verdict: …"; another version,
-// a missing key, a verdict that its attempts do not have, ….
-[[nodiscard]] Result<std::vector<RunEvent>> events_of_summary(std::string_view text,
-                                                              const std::string& shown);
+// `shown` names the file in errors. Error (data): "SHOWN:LINE:COLUMN: …" where it is not JSON, else
+// "SHOWN: tests/3/verdict: …"; another version, a missing key, a verdict that its attempts do not
+// have, ….
 [[nodiscard]] Result<Run> read_summary(std::string_view text, const std::string& shown);
 
 }  // namespace ffci
