@@ -1,7 +1,8 @@
 // How a run goes on after a break.
-#include <algorithm>
+#include <utility>
 
 #include "engine/engine.hpp"
+#include "model/attempt_facts.hpp"
 
 namespace ffci {
 namespace {
@@ -42,11 +43,9 @@ void Engine::on(const input::Resume& resume) {
   for (size_t index = 0; index < tests_.size(); ++index) {
     const TestResult* before = plan_.earlier->find(plan_.tests[index].id);
     if (before == nullptr || tests_[index].finished) continue;
-    for (Attempt attempt : before->attempts) {
-      if (attempt.outcome) continue;
-      attempt.outcome = NotRun{"ff-ci was killed while it ran"};
-      attempt.duration = std::max(Duration{}, plan_.earlier->duration() - attempt.started);
-      record(AttemptFinished{before->id, std::move(attempt)});
+    for (const Attempt& attempt : before->attempts) {
+      if (!attempt.outcome)
+        record(AttemptFinished{before->id, broken_off(attempt, plan_.earlier->duration())});
     }
     // Its last attempt may have been kept, and not yet what follows from it.
     const Outcome* outcome = last_outcome(*before);

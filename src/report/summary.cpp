@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "model/attempt_facts.hpp"
 #include "model/exit_code.hpp"
 
 namespace ffci {
@@ -37,18 +37,6 @@ Json kernel_reports_json(const std::vector<KernelReport>& reports) {
     if (!report.allowed.empty()) entry["allowed"] = report.allowed;
   }
   return list;
-}
-
-// Of what went wrong: as the outcome knows it, or else the first report that is not allowed.
-std::string signature_of(const Attempt& attempt) {
-  if (attempt.outcome) {
-    const auto* crashed = std::get_if<Crashed>(&*attempt.outcome);
-    if (crashed != nullptr && !crashed->signature.empty()) return crashed->signature;
-  }
-  const auto report =
-      std::find_if(attempt.kernel_reports.begin(), attempt.kernel_reports.end(),
-                   [](const KernelReport& candidate) { return candidate.allowed.empty(); });
-  return report == attempt.kernel_reports.end() ? std::string() : report->signature;
 }
 
 Json files_json(const Attempt& attempt) {

@@ -10,6 +10,7 @@
 
 #include "base/quantile.hpp"
 #include "base/text.hpp"
+#include "model/attempt_facts.hpp"
 #include "model/exit_code.hpp"
 #include "store/journal.hpp"
 
@@ -28,18 +29,6 @@ struct FactsSink final : EventSink {
   }
   RunFacts& facts;
 };
-
-std::string signature_of(const Attempt* attempt) {
-  if (attempt == nullptr) return {};
-  if (attempt->outcome) {
-    const auto* crashed = std::get_if<Crashed>(&*attempt->outcome);
-    if (crashed != nullptr && !crashed->signature.empty()) return crashed->signature;
-  }
-  for (const KernelReport& report : attempt->kernel_reports) {
-    if (report.allowed.empty()) return report.signature;
-  }
-  return {};
-}
 
 std::uint64_t batch_of(const RunFacts& facts, const TestId& id, int attempt) {
   const auto known = facts.batches.find(id);
@@ -260,17 +249,18 @@ class Importer {
         if (ran_to_its_end(tried))
           longest = std::max(longest.value_or(Duration::zero()), tried.duration);
       }
+      const Attempt* decided = test.deciding_attempt();
       result
           .with(id, run_, test.id.iteration, verdict_name(test.verdict()), to_utf8(test.reason()),
                 test.duration(), longest, static_cast<int>(test.attempts.size()), bad,
-                to_utf8(signature_of(test.deciding_attempt())))
+                to_utf8(decided == nullptr ? std::string() : signature_of(*decided)))
           .run();
       for (const Attempt& tried : test.attempts) {
         attempt
             .with(id, run_, test.id.iteration, tried.number, to_utf8(tried.host), tried.slot,
                   batch_of(facts_, test.id, tried.number), tried.started, tried.duration,
                   tried.outcome ? outcome_name(*tried.outcome) : std::string_view(),
-                  to_utf8(signature_of(&tried)))
+                  to_utf8(signature_of(tried)))
             .run();
       }
     }

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "model/attempt_facts.hpp"
 #include "model/run.hpp"
 #include "store/plan_digest.hpp"
 
@@ -166,11 +167,8 @@ void end_broken_off(const ShardRun& shard, std::vector<RunEvent>& happened) {
   const std::string why = fmt::format("shard {}/{} broke off", which.index, which.count);
   add(RunStopping{why});
   for (const TestResult& test : run.tests()) {
-    for (Attempt attempt : test.attempts) {
-      if (attempt.outcome) continue;
-      attempt.outcome = NotRun{"ff-ci was killed while it ran"};
-      attempt.duration = std::max(Duration{}, run.duration() - attempt.started);
-      add(AttemptFinished{test.id, std::move(attempt)});
+    for (const Attempt& attempt : test.attempts) {
+      if (!attempt.outcome) add(AttemptFinished{test.id, broken_off(attempt, run.duration())});
     }
     if (test.finished) continue;
     add(TestFinished{test.id, test.attempts.empty() ? std::optional(why) : std::nullopt});
