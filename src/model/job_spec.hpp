@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <variant>
@@ -177,6 +178,48 @@ struct ReportsSpec {
   std::optional<std::string> junit, summary;  // copies beside those in the run's folder
 };
 
+// What makes a build red.
+enum class FailOn {
+  regression,   // a test that passed in the baseline, or a report of the kernel that it does not
+                // have
+  new_failure,  // a failure of a test that the baseline does not know
+  slower,       // a test that takes longer than in the baseline
+  flaky,        // a test that failed and then passed; has an exit code of its own
+  vanished,     // a test of the baseline that is not selected any more
+};
+
+// When a test counts as slower than in the baseline: all three must hold of its duration, which is
+// compared with those of at least `runs` runs.
+struct SlowerSpec {
+  double ratio = 1.5;                        // times their median
+  Duration floor = std::chrono::seconds(5);  // beyond their median
+  double deviations = 5;                     // beyond it, in standard deviations as the median
+                                             // absolute deviation tells them
+  int runs = 5;
+};
+
+// Where the value of a secret header comes from, which goes with the request for the baseline.
+struct TokenSpec {
+  std::string variable;                  // of the environment
+  std::string header = "Authorization";  // there "Bearer " comes before the value
+};
+
+// What a run is judged by.
+struct GateSpec {
+  std::optional<std::string> baseline;  // SOURCE, "history" or s3://bucket/key; none: any failure
+                                        // counts
+  bool baseline_optional = false;       // a baseline that is not there yet is none
+  std::optional<TokenSpec> token;
+  int confirm = 3;           // further runs of a suspect at first; 0: none
+  int confirm_limit = 12;    // and at most
+  std::string known_issues;  // a file; empty: none
+  std::set<FailOn> fail_on{FailOn::regression};
+  bool strict_baseline = false;  // fixed and vanished tests have an exit code of their own
+  SlowerSpec slower;
+  std::optional<SshHostsSpec> base_ssh;  // machines that run the base kernel, for further runs of
+                                         // suspects and nothing else
+};
+
 struct JobSpec {
   std::string name;
   std::string source;  // the file's text, as it was read
@@ -184,6 +227,7 @@ struct JobSpec {
   std::optional<LocalHostsSpec> local;
   std::optional<SshHostsSpec> ssh;
   RunSpec run;
+  GateSpec gate;
   ReportsSpec reports;
 };
 
