@@ -1,5 +1,5 @@
-// What is wrong with a job spec, and where. Everything in spec adds to one list of Complaints and
-// goes on, so that the user sees all of them at once.
+// What is wrong with a job spec or a known-issues file, and where. Everything in spec adds to one
+// list of Complaints and goes on, so that the user sees all of them at once.
 #pragma once
 
 #include <filesystem>
@@ -12,12 +12,13 @@
 
 namespace ffci::spec {
 
-// Where a value was written: the spec file, or one option of the command line.
+// Where a value was written: a file, or one option of the command line.
 struct Origin {
   SpecComplaint::Origin kind = SpecComplaint::Origin::file;
-  std::string shown_name;           // "job.yaml", "--set run.iterate=2"
-  std::filesystem::path directory;  // where its relative paths start
-  std::optional<std::string> home;  // what its ~ stands for; none: HOME is not set
+  std::string shown_name;                  // "job.yaml", "--set run.iterate=2"
+  std::filesystem::path directory;         // where its relative paths start
+  std::optional<std::string> home;         // what its ~ stands for; none: HOME is not set
+  std::string_view document = "job spec";  // what complaints call the whole
 };
 
 // Points to its origin, which outlives it. Lines and columns (in bytes) count from 1.

@@ -62,6 +62,7 @@ class Replacer {
       } else if (const auto reference = parse_reference(rest)) {
         value.text += lookup(*reference, value);
         value.quoted = false;
+        value.from_environment = true;
         taken = reference->length;
       } else {
         complain(value, fmt::format("'{}' begins neither ${{VAR}} nor ${{VAR:-default}}; write "

@@ -87,9 +87,10 @@ std::nullopt_t Field::expected(std::string_view what) const {
   if (value_->faulty) return std::nullopt;
   const bool quoted_scalar = value_->kind == Value::Kind::scalar && value_->quoted &&
                              (parse_number(value_->text) || parse_boolean(value_->text));
-  complain(fmt::format("{} is {}{}; expected {}",
-                       path_.empty() ? "the job spec" : "'" + path_ + "'", describe(*value_),
-                       quoted_scalar ? " in quotes" : "", what));
+  complain(fmt::format(
+      "{} is {}{}; expected {}",
+      path_.empty() ? fmt::format("the {}", where().origin->document) : "'" + path_ + "'",
+      describe(*value_), quoted_scalar ? " in quotes" : "", what));
   return std::nullopt;
 }
 
@@ -201,6 +202,14 @@ std::optional<int> Field::whole_int(int least, int most) const {
   return number ? std::optional(static_cast<int>(*number)) : std::nullopt;
 }
 
+std::optional<double> Field::number(double least, double most) const {
+  if (!present()) return std::nullopt;
+  const auto number =
+      is(Value::Kind::scalar) && !value_->quoted ? parse_number(value_->text) : std::nullopt;
+  if (number && *number >= least && *number <= most) return number;
+  return expected(fmt::format("a number from {} to {}", least, most));
+}
+
 std::optional<std::uint64_t> Field::size() const {
   if (!present()) return std::nullopt;
   const auto bytes = is(Value::Kind::scalar) ? to_size(*value_) : std::nullopt;
@@ -243,16 +252,25 @@ Field Field::child(std::string_view key, const Value* value) const {
   return {value, path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key), *complaints_};
 }
 
-std::vector<Field> Field::items() const {
-  std::vector<Field> items;
-  if (!present()) return items;
-  if (!is(Value::Kind::list) || value_->items.empty()) {
-    expected("a list with at least one item");
-    return items;
-  }
+std::vector<Field> Field::children() const {
+  std::vector<Field> children;
   for (const Value& item : value_->items)
-    items.push_back(child(std::to_string(items.size()), &item));
-  return items;
+    children.push_back(child(std::to_string(children.size()), &item));
+  return children;
+}
+
+std::vector<Field> Field::items() const {
+  if (!present()) return {};
+  if (is(Value::Kind::list) && !value_->items.empty()) return children();
+  expected("a list with at least one item");
+  return {};
+}
+
+std::vector<Field> Field::any_items() const {
+  if (!present()) return {};
+  if (is(Value::Kind::list)) return children();
+  expected("a list, such as [] where there are none");
+  return {};
 }
 
 std::vector<Field> Field::item_or_items() const {

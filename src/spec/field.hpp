@@ -1,6 +1,6 @@
-// Field and Fields read the tree of values into the types of JobSpec. Each reader complains of what
-// does not fit, says what would, and gives nullopt; of a field that is absent it gives nullopt and
-// is silent.
+// Field and Fields read the tree of values into the types of the model. Each reader complains of
+// what does not fit, says what would, and gives nullopt; of a field that is absent it gives nullopt
+// and is silent.
 #pragma once
 
 #include <cstdint>
@@ -27,6 +27,13 @@ class Field {
 
   [[nodiscard]] bool present() const { return value_ != nullptr; }
   [[nodiscard]] bool is(Value::Kind kind) const { return present() && value_->kind == kind; }
+  // As complaints show it.
+  [[nodiscard]] const std::string& name() const { return path_; }
+  [[nodiscard]] bool from_command_line() const {
+    return present() && where().origin->kind == SpecComplaint::Origin::command_line;
+  }
+  // Some of its text stood in the environment.
+  [[nodiscard]] bool from_environment() const { return present() && value_->from_environment; }
   // These only of a field that is present.
   [[nodiscard]] const Location& where() const { return value_->at; }
   void complain(std::string_view what) const { complaints_->add(where(), what); }
@@ -53,6 +60,7 @@ class Field {
   [[nodiscard]] std::optional<bool> boolean(std::string_view choices = "true or false") const;
   [[nodiscard]] std::optional<std::uint64_t> whole(std::uint64_t least, std::uint64_t most) const;
   [[nodiscard]] std::optional<int> whole_int(int least, int most) const;
+  [[nodiscard]] std::optional<double> number(double least, double most) const;
   [[nodiscard]] std::optional<std::uint64_t> size() const;
   [[nodiscard]] std::optional<std::uint64_t> size_over_zero() const;
   [[nodiscard]] std::optional<Duration> duration(  // zero: none
@@ -72,6 +80,7 @@ class Field {
   }
 
   [[nodiscard]] std::vector<Field> items() const;          // of a list with at least one
+  [[nodiscard]] std::vector<Field> any_items() const;      // of a list that may be empty
   [[nodiscard]] std::vector<Field> item_or_items() const;  // a scalar is a list of one
 
  private:
@@ -80,6 +89,7 @@ class Field {
   [[nodiscard]] Field child(std::string_view key, const Value* value) const;
   [[nodiscard]] std::optional<size_t> index_in(std::span<const std::string> names) const;
   [[nodiscard]] std::string resolved(std::string_view path) const;
+  [[nodiscard]] std::vector<Field> children() const;
 
   const Value* value_;
   std::string path_;

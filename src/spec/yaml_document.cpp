@@ -110,7 +110,8 @@ class TreeBuilder final : public YAML::EventHandler {
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     if (std::exchange(begun_, true)) {
-      throw Refusal{locate(mark), "a second document begins here; a job spec is one document"};
+      throw Refusal{locate(mark), fmt::format("a second document begins here; a {} is one document",
+                                              origin_.document)};
     }
   }
   void OnDocumentEnd() override {}
@@ -195,9 +196,9 @@ class TreeBuilder final : public YAML::EventHandler {
   void grow(const YAML::Mark& mark, size_t weight) {
     weight_ += weight;
     if (weight_ <= most_values) return;
-    throw Refusal{locate(mark), fmt::format("more than {} values once aliases are expanded; a job "
-                                            "spec this large is taken for a mistake",
-                                            most_values)};
+    throw Refusal{locate(mark), fmt::format("more than {} values once aliases are expanded; a {} "
+                                            "this large is taken for a mistake",
+                                            most_values, origin_.document)};
   }
   void refuse_depth(const YAML::Mark& mark, size_t depth) const {
     if (depth <= deepest) return;
@@ -241,8 +242,9 @@ void refuse_foreign_bytes(const std::string& text, const Origin& origin) {
 
 Value build_tree(const std::string& text, const Origin& origin, Complaints& complaints) {
   if (text.size() > most_bytes) {
-    throw Refusal{{&origin},
-                  fmt::format("larger than {}; is this a job spec?", human_size(most_bytes))};
+    throw Refusal{
+        {&origin},
+        fmt::format("larger than {}; is this a {}?", human_size(most_bytes), origin.document)};
   }
   refuse_foreign_bytes(text, origin);
   TreeBuilder builder(origin, complaints);

@@ -17,11 +17,12 @@ struct Value {
   enum class Kind { null, scalar, list, map };
   Kind kind = Kind::null;
   Location at;
-  std::string text;            // of a scalar
-  bool quoted = false;         // the scalar is text, even where it looks like a number
-  bool faulty = false;         // complained of already; what it should hold is not known
-  std::vector<Value> items;    // of a list
-  std::vector<Entry> entries;  // of a map
+  std::string text;               // of a scalar
+  bool quoted = false;            // the scalar is text, even where it looks like a number
+  bool faulty = false;            // complained of already; what it should hold is not known
+  bool from_environment = false;  // ${VAR} was replaced in the scalar
+  std::vector<Value> items;       // of a list
+  std::vector<Entry> entries;     // of a map
 };
 
 struct Entry {
@@ -34,7 +35,7 @@ struct Entry {
 [[nodiscard]] Value* find(Value& map, std::string_view key);
 [[nodiscard]] const Value* find(const Value& map, std::string_view key);
 
-// The text's only document. Complains of what is not YAML, and of YAML that no job spec holds:
+// The text's only document. Complains of what is not YAML, and of YAML that no file of ours holds:
 // tags, duplicate keys, keys that are no scalars, more than one document, nesting deeper than 64
 // levels, aliases that grow without bound. nullopt: there is no tree, and a complaint says why; an
 // empty document is a null.
