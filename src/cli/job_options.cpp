@@ -83,13 +83,42 @@ constexpr KeyOption key_options[] = {
     {"bpftrace", "run.bpftrace", "TEXT", "bpftrace program to run beside each test",
      SpecOverride::Form::text},
     {"bpftrace-script", "run.bpftrace-script", "FILE", "the same, from a file"},
+    {"baseline", "gate.baseline", "SOURCE",
+     "what the run is compared with: history, a run as for --durations, or s3://BUCKET/KEY"},
+    {"confirm", "gate.confirm", "N",
+     "run a suspected regression N times more before it is believed; 0: never"},
+    {"known-issues", "gate.known-issues", "FILE",
+     "failures that somebody knows, which make no build red"},
+    {"fail-on", "gate.fail-on", "LIST",
+     "what makes a build red: regression, new-failure, slower, flaky, vanished",
+     SpecOverride::Form::comma_list},
     {"results-dir", "reports.directory", "DIR", "where runs are kept"},
     {"junit", "reports.junit", "FILE", "a copy of the JUnit report"},
     {"summary", "reports.summary", "FILE", "a copy of summary.json"},
 };
 
-std::string long_name(const KeyOption& option) {
-  const std::string_view names = option.names;
+// Options without a value that stand for one value of a key.
+struct KeySwitch {
+  const char* names;
+  const char* key;
+  const char* value;
+  const char* help;
+};
+
+constexpr KeySwitch key_switches[] = {
+    {"randomize,r", "run.order", "random", "= --order random"},
+    {"keep-alive", "run.keep-alive", "true",
+     "leave the hosts up after the run, and say how to log in to them"},
+    {"no-dmesg", "run.dmesg", "false", "do not watch what the kernel logs during a test"},
+    {"baseline-optional", "gate.baseline-optional", "true",
+     "a baseline that is not there yet is none, and no error"},
+    {"strict-baseline", "gate.strict-baseline", "true",
+     "fixed and vanished tests have an exit code of their own"},
+    {"fail-on-flaky", "gate.fail-on-flaky", "true",
+     "a test that failed and then passed makes a build red, too"},
+};
+
+std::string long_name(std::string_view names) {
   return std::string(names.substr(0, names.find(',')));
 }
 
@@ -104,12 +133,11 @@ po::options_description spec_options() {
     options.add_options()(option.names, value_of(option),
                           fmt::format("{} [{}]", option.help, option.key).c_str());
   }
-  options.add_options()                                       //
-      ("randomize,r", po::bool_switch(), "= --order random")  //
-      ("keep-alive", po::bool_switch(),
-       "leave the hosts up after the run, and say how to log in to them [run.keep-alive]")  //
-      ("no-dmesg", po::bool_switch(),
-       "do not watch what the kernel logs during a test [run.dmesg]")  //
+  for (const KeySwitch& option : key_switches) {
+    options.add_options()(option.names, po::bool_switch(),
+                          fmt::format("{} [{}]", option.help, option.key).c_str());
+  }
+  options.add_options()  //
       ("slowest-first", text("[=SOURCE]"),
        "= --order slowest-first, and with =SOURCE also --durations SOURCE")  //
       ("set", po::value<Arguments>()->composing()->value_name("PATH=VALUE"),
@@ -136,20 +164,20 @@ Result<std::vector<SpecOverride>> overrides_of(const po::variables_map& found) {
       overrides.push_back({"--set", assignment.substr(0, equals), assignment.substr(equals + 1)});
     }
   }
-  if (found["randomize"].as<bool>()) overrides.push_back({"--randomize", "run.order", "random"});
-  if (found["keep-alive"].as<bool>())
-    overrides.push_back({"--keep-alive", "run.keep-alive", "true"});
-  if (found["no-dmesg"].as<bool>()) overrides.push_back({"--no-dmesg", "run.dmesg", "false"});
+  for (const KeySwitch& option : key_switches) {
+    const std::string name = long_name(option.names);
+    if (found[name].as<bool>()) overrides.push_back({"--" + name, option.key, option.value});
+  }
   if (const auto source = given(found, "slowest-first")) {
     overrides.push_back({"--slowest-first", "run.order", "slowest-first"});
     if (*source != left_out) overrides.push_back({"--slowest-first", "run.durations", *source});
   }
   for (const KeyOption& option : key_options) {
     const auto value = option.form == SpecOverride::Form::comma_list
-                           ? comma_list_given(found, long_name(option))
-                           : given(found, long_name(option));
+                           ? comma_list_given(found, long_name(option.names))
+                           : given(found, long_name(option.names));
     if (!value) continue;
-    const std::string typed = "--" + long_name(option);
+    const std::string typed = "--" + long_name(option.names);
     overrides.push_back({typed, option.key, *value, option.form});
     if (option.removes != nullptr)
       overrides.push_back({typed, option.removes, *value, SpecOverride::Form::absent});

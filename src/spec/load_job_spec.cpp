@@ -27,6 +27,8 @@ JobSpec read_job(const Field& document, const SpecSource& source) {
   static_cast<void>(fields.required("version").whole(1, 1));
   job.name = fields.optional("name").title().value_or(job.name);
   HostsSpec hosts = read_hosts(fields.optional("hosts"));
+  job.gate = read_gate(fields.optional("gate"), hosts);
+  if (job.gate.base_ssh) hosts.base_machines = job.gate.base_ssh->machines;
   job.suites = read_suites(fields.required("suites"), hosts);
   job.local = std::move(hosts.local);
   job.ssh = std::move(hosts.ssh);
@@ -34,7 +36,7 @@ JobSpec read_job(const Field& document, const SpecSource& source) {
   job.reports = read_reports(fields.optional("reports"));
   // A relative default is where the file could have named it.
   job.reports.directory = (source.directory / job.reports.directory).lexically_normal().string();
-  fields.not_supported({"environments", "gate"});
+  fields.not_supported({"environments"});
   fields.finish();
   return job;
 }

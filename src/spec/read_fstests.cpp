@@ -115,9 +115,11 @@ void read_exclusions(const Field& field, FstestsSuiteSpec& suite) {
 // A host that does not say where its fstests are. nullopt: each one does.
 std::optional<std::string> host_without_path(const HostsSpec& hosts) {
   if (hosts.local || !hosts.ssh) return "this machine";
-  for (const SshMachineSpec& machine : hosts.ssh->machines) {
-    if (machine.path.empty())
-      return fmt::format("machine '{}' (at {})", machine.host, machine.where);
+  for (const auto* machines : {&hosts.ssh->machines, &hosts.base_machines}) {
+    for (const SshMachineSpec& machine : *machines) {
+      if (machine.path.empty())
+        return fmt::format("machine '{}' (at {})", machine.host, machine.where);
+    }
   }
   return std::nullopt;
 }

@@ -10,7 +10,11 @@
 namespace ffci::spec {
 namespace {
 
-std::vector<SshMachineSpec> read_machines(const Field& field) {
+std::vector<SshMachineSpec> read_machines(const Field& field,
+                                          const std::vector<SshMachineSpec>& others) {
+  std::unordered_map<std::string, std::string> elsewhere;  // of each server, "job.yaml:…"
+  for (const SshMachineSpec& other : others)
+    elsewhere.emplace(server_of(other), other.where);
   std::vector<SshMachineSpec> machines;
   std::unordered_map<std::string, std::string> first;  // of each server, "'root@vm1' at job.yaml:…"
   for (const Field& item : field.item_or_items()) {
@@ -33,6 +37,11 @@ std::vector<SshMachineSpec> read_machines(const Field& field) {
           fmt::format("machine '{}' is the same host and port as {}; 'slots' says how "
                       "many tests run there at once",
                       *text, known->second));
+    } else if (const auto taken = elsewhere.find(known->first); taken != elsewhere.end()) {
+      item.complain(
+          fmt::format("machine '{}' is also in 'hosts.ssh.machines' (at {}), where it has the "
+                      "kernel under test; remove it from one of them",
+                      *text, taken->second));
     }
     machines.push_back(std::move(*machine));
   }
@@ -42,8 +51,9 @@ std::vector<SshMachineSpec> read_machines(const Field& field) {
 std::string default_known_hosts(const Field& ssh) {
   const std::optional<std::string>& home = ssh.where().origin->home;
   if (home) return (std::filesystem::path(*home) / ".ssh/known_hosts").lexically_normal().string();
-  ssh.complain(
-      "'hosts.ssh.known-hosts' is missing; it defaults to ~/.ssh/known_hosts, but HOME is not set");
+  ssh.complain(fmt::format(
+      "'{}.known-hosts' is missing; it defaults to ~/.ssh/known_hosts, but HOME is not set",
+      ssh.name()));
   return {};
 }
 
@@ -79,10 +89,12 @@ LocalHostsSpec read_local(const Field& field, std::optional<Field>& no_devices) 
   return local;
 }
 
-SshHostsSpec read_ssh(const Field& field) {
+}  // namespace
+
+SshHostsSpec read_ssh_hosts(const Field& field, const std::vector<SshMachineSpec>& others) {
   SshHostsSpec ssh;
   Fields fields(field);
-  ssh.machines = read_machines(fields.required("machines"));
+  ssh.machines = read_machines(fields.required("machines"), others);
   ssh.slots = fields.optional("slots").whole_int(1, 64).value_or(ssh.slots);
   ssh.identity = fields.optional("identity").path();
   const Field known_hosts = fields.optional("known-hosts");
@@ -109,8 +121,6 @@ SshHostsSpec read_ssh(const Field& field) {
   return ssh;
 }
 
-}  // namespace
-
 HostsSpec read_hosts(const Field& field) {
   HostsSpec hosts;
   Fields fields(field);
@@ -119,7 +129,7 @@ HostsSpec read_hosts(const Field& field) {
   if (fields.is_map() && !local.present() && !ssh.present())
     field.complain("'hosts' needs 'local' or 'ssh'");
   if (local.present()) hosts.local = read_local(local, hosts.no_devices);
-  if (ssh.present()) hosts.ssh = read_ssh(ssh);
+  if (ssh.present()) hosts.ssh = read_ssh_hosts(ssh, {});
   fields.not_supported({"qemu", "mkosi"});
   fields.finish();
   return hosts;

@@ -14,15 +14,20 @@ namespace ffci::spec {
 struct HostsSpec {
   std::optional<LocalHostsSpec> local;
   std::optional<SshHostsSpec> ssh;
-  std::optional<Field> no_devices;  // hosts.local.devices, where it is none
+  std::optional<Field> no_devices;            // hosts.local.devices, where it is none
+  std::vector<SshMachineSpec> base_machines;  // those of the gate, which run its suites too
 };
 
-[[nodiscard]] HostsSpec read_hosts(const Field& hosts);
+[[nodiscard]] HostsSpec read_hosts(const Field& hosts);  // but for the gate's machines
+// Complains also of machines that are among `others`, those of hosts.ssh.
+[[nodiscard]] SshHostsSpec read_ssh_hosts(const Field& ssh,
+                                          const std::vector<SshMachineSpec>& others);
 // Complains also of what suites of fstests need and the hosts do not have.
 [[nodiscard]] std::vector<SuiteSpec> read_suites(const Field& suites, const HostsSpec& hosts);
 // Of a suite what stands below `fstests`, so neither its name nor its place.
 [[nodiscard]] FstestsSuiteSpec read_fstests(const Field& fstests, const HostsSpec& hosts);
 [[nodiscard]] RunSpec read_run(const Field& run);
+[[nodiscard]] GateSpec read_gate(const Field& gate, const HostsSpec& hosts);
 [[nodiscard]] ReportsSpec read_reports(const Field& reports);
 
 }  // namespace ffci::spec

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -208,6 +209,19 @@ run:
       - {match: "WARNING*", reason: known}
       - {match: "*lockdep*", reason: also known}
   bpftrace: "BEGIN { exit(); }"
+gate:
+  baseline: runs/main
+  baseline-optional: true
+  baseline-token: {variable: CI_TOKEN, header: X-Token}
+  confirm: 2
+  confirm-limit: 6
+  known-issues: known.yaml
+  fail-on: [slower, vanished]
+  strict-baseline: true
+  fail-on-flaky: true
+  slower: {ratio: 2, floor: 1s, deviations: 0.5, runs: 9}
+  base-hosts:
+    ssh: {machines: "vm9:/fstests", identity: key, slots: 2}
 reports:
   directory: out
   junit: ${DIR:-junit}/j.xml
@@ -305,6 +319,25 @@ TEST_CASE("every key of a spec reaches the job") {
   CHECK(spec.run.kernel_log.allowed[1].reason == "also known");
   CHECK(spec.run.bpftrace == "BEGIN { exit(); }");
   CHECK(spec.run.bpftrace_script.empty());
+  CHECK(spec.gate.baseline == "/specs/runs/main");
+  CHECK(spec.gate.baseline_optional);
+  REQUIRE(spec.gate.token);
+  CHECK(spec.gate.token->variable == "CI_TOKEN");
+  CHECK(spec.gate.token->header == "X-Token");
+  CHECK(spec.gate.confirm == 2);
+  CHECK(spec.gate.confirm_limit == 6);
+  CHECK(spec.gate.known_issues == "/specs/known.yaml");
+  CHECK(spec.gate.fail_on == std::set{FailOn::slower, FailOn::vanished, FailOn::flaky});
+  CHECK(spec.gate.strict_baseline);
+  CHECK(spec.gate.slower.ratio == 2);
+  CHECK(spec.gate.slower.floor == 1s);
+  CHECK(spec.gate.slower.deviations == 0.5);
+  CHECK(spec.gate.slower.runs == 9);
+  REQUIRE(spec.gate.base_ssh);
+  CHECK(shown(spec.gate.base_ssh->machines) == Lines{"- vm9 22 /fstests"});
+  CHECK(spec.gate.base_ssh->identity == "/specs/key");
+  CHECK(spec.gate.base_ssh->known_hosts == "/home/me/.ssh/known_hosts");
+  CHECK(spec.gate.base_ssh->slots == 2);
   CHECK(spec.reports.directory == "/specs/out");
   CHECK(spec.reports.junit == "/specs/junit/j.xml");
   CHECK(spec.reports.summary == "/home/me/s.json");
@@ -332,6 +365,15 @@ TEST_CASE("a minimal spec gets every default") {
   CHECK_FALSE(minimal.run.keep_alive);
   CHECK(minimal.run.kernel_log.watch);
   CHECK(minimal.run.bpftrace.empty());
+  CHECK_FALSE(minimal.gate.baseline);
+  CHECK_FALSE(minimal.gate.baseline_optional);
+  CHECK_FALSE(minimal.gate.token);
+  CHECK(minimal.gate.confirm == 3);
+  CHECK(minimal.gate.confirm_limit == 12);
+  CHECK(minimal.gate.known_issues.empty());
+  CHECK(minimal.gate.fail_on == std::set{FailOn::regression});
+  CHECK_FALSE(minimal.gate.strict_baseline);
+  CHECK_FALSE(minimal.gate.base_ssh);
   CHECK(minimal.reports.directory == "/specs/results");
   CHECK_FALSE(minimal.reports.junit);
 }
@@ -359,8 +401,8 @@ TEST_CASE("complaints are one printable line, whatever the file holds") {
 }
 
 TEST_CASE("a documented key that this version lacks is named as such") {
-  CHECK(complaints(spec("gate: {}\n")) ==
-        "job.yaml:8:1: 'gate' is not supported by this version of ff-ci");
+  CHECK(complaints(spec("environments: []\n")) ==
+        "job.yaml:8:1: 'environments' is not supported by this version of ff-ci");
 }
 
 TEST_CASE("a number is taken as text where text is expected") {
@@ -419,6 +461,116 @@ TEST_CASE("a source of durations is a path when it looks like one") {
   CHECK(durations("https://ci/summary.json") == "https://ci/summary.json");
   CHECK(durations("summary.json") == "/specs/summary.json");
   CHECK(durations("old/run") == "/specs/old/run");
+}
+
+TEST_CASE("a baseline is a source, or lies in S3") {
+  const auto baseline = [](const std::string& source) {
+    return job(spec("gate: {baseline: \"" + source + "\"}\n")).gate.baseline;
+  };
+  CHECK(baseline("history") == "history");
+  CHECK(baseline("s3://kernels/main.json") == "s3://kernels/main.json");
+  CHECK(baseline("main.json") == "/specs/main.json");
+  CHECK(job(spec(), {{"--baseline", "gate.baseline", "main.json"}}).gate.baseline ==
+        "/here/main.json");
+}
+
+TEST_CASE("a token for the baseline is the name of a variable") {
+  const TokenSpec token = job(spec("gate: {baseline-token: CI_TOKEN}\n")).gate.token.value();
+  CHECK(token.variable == "CI_TOKEN");
+  CHECK(token.header == "Authorization");
+}
+
+TEST_CASE("a token in the place of its variable's name is not shown") {
+  const auto said = [](const std::string& gate) {
+    return complaints(spec("gate: " + gate + "\n"), {}, {{"TOKEN", "s3cret"}});
+  };
+  CHECK(said("{baseline-token: s3-cret}") ==
+        "job.yaml:8:24: 'gate.baseline-token' is not the name of an environment variable, such as "
+        "CI_TOKEN; the token itself does not belong into the spec");
+  for (const char* gate : {"{baseline-token: '${TOKEN}'}", "{baseline-token: {variable: 5s3cret}}",
+                           "{baseline-token: {variable: A, header: 'Authorization: s3cret'}}"}) {
+    CAPTURE(gate);
+    CHECK(said(gate).find("the token itself does not belong into the spec") != std::string::npos);
+    CHECK(said(gate).find("s3cret") == std::string::npos);
+  }
+}
+
+TEST_CASE("the limit of confirming runs follows their number, unless it is given") {
+  const auto limit = [](const std::string& gate, const std::vector<SpecOverride>& overrides = {}) {
+    return job(spec("gate: {" + gate + "}\n"), overrides).gate.confirm_limit;
+  };
+  const SpecOverride confirm{"--confirm", "gate.confirm", "20"};
+  CHECK(limit("confirm: 0") == 12);
+  CHECK(limit("confirm: 3") == 12);
+  CHECK(limit("confirm: 4") == 16);
+  CHECK(limit("confirm: 1000") == 4000);
+  CHECK(limit("confirm: 4, confirm-limit: 4") == 4);
+  CHECK(limit("confirm: 3", {confirm}) == 80);
+  CHECK(limit("confirm: 3, confirm-limit: 6", {confirm}) == 20);
+  CHECK(complaints(spec("gate: {confirm: 7}\n"), {confirm, set("gate.confirm-limit", "5")}) ==
+        "--set gate.confirm-limit=5: 'gate.confirm-limit' is '5'; expected at least 20, as many as "
+        "'gate.confirm' begins with");
+  CHECK(complaints(spec("gate: {confirm: few, confirm-limit: 2}\n")) ==
+        "job.yaml:8:17: 'gate.confirm' is 'few'; expected a whole number from 0 to 1000");
+}
+
+TEST_CASE("fail-on-flaky adds to fail-on, but for a list of the command line") {
+  const auto fail_on = [](const std::string& gate,
+                          const std::vector<SpecOverride>& overrides = {}) {
+    return job(spec("gate: {" + gate + "}\n"), overrides).gate.fail_on;
+  };
+  const SpecOverride list{"--fail-on", "gate.fail-on", "slower, vanished",
+                          SpecOverride::Form::comma_list};
+  const SpecOverride flaky{"--fail-on-flaky", "gate.fail-on-flaky", "true"};
+  CHECK(fail_on("fail-on: slower") == std::set{FailOn::slower});
+  CHECK(fail_on("fail-on-flaky: true") == std::set{FailOn::regression, FailOn::flaky});
+  CHECK(fail_on("fail-on: [flaky], fail-on-flaky: false") == std::set{FailOn::flaky});
+  CHECK(fail_on("fail-on-flaky: true", {list}) == std::set{FailOn::slower, FailOn::vanished});
+  CHECK(fail_on("fail-on: [regression]", {list, flaky}) ==
+        std::set{FailOn::slower, FailOn::vanished, FailOn::flaky});
+  CHECK(complaints(spec(),
+                   {{"--fail-on", "gate.fail-on", "regresion", SpecOverride::Form::comma_list}}) ==
+        "--fail-on regresion: 'gate.fail-on.0' is 'regresion'; expected regression, new-failure, "
+        "slower, flaky or vanished; did you mean 'regression'?");
+}
+
+TEST_CASE("machines of the base kernel have something to do, or the command line took it away") {
+  const std::string base = "base-hosts: {ssh: {machines: vm9, known-hosts: k}}";
+  const SpecOverride none{"--confirm", "gate.confirm", "0"};
+  CHECK(complaints(spec("gate: {" + base + "}\n")) ==
+        "job.yaml:8:20: 'gate.base-hosts' does nothing without 'gate.baseline'; add it");
+  CHECK(complaints(spec("gate: {baseline: main, confirm: 0, " + base + "}\n")) ==
+        "job.yaml:8:48: 'gate.base-hosts' does nothing while 'gate.confirm' is 0; remove it");
+  CHECK(job(spec("gate: {baseline: main, " + base + "}\n")).gate.base_ssh);
+  CHECK(job(spec("gate: {" + base + "}\n"), {set("gate.baseline", "main")}).gate.base_ssh);
+  CHECK_FALSE(job(spec("gate: {baseline: main, " + base + "}\n"), {none}).gate.base_ssh);
+}
+
+TEST_CASE("no machine boots both kernels") {
+  const std::string gate =
+      "gate: {baseline: main, base-hosts: {ssh: {machines: [vm9, VM1], known-hosts: k}}}\n";
+  CHECK(complaints(spec("hosts: {ssh: {machines: [vm1, vm2], known-hosts: k}}\n" + gate)) ==
+        "job.yaml:9:59: machine 'VM1' is also in 'hosts.ssh.machines' (at job.yaml:8:26), where it "
+        "has the kernel under test; remove it from one of them");
+  CHECK(complaints(spec(gate), {vms("vm2,me@vm9"), set("hosts.ssh.known-hosts", "k")}) ==
+        "job.yaml:8:54: machine 'vm9' is also in 'hosts.ssh.machines' (at --vms vm2,me@vm9), where "
+        "it has the kernel under test; remove it from one of them");
+}
+
+TEST_CASE("machines of the base kernel have paths of fstests, too") {
+  const std::string hosts =
+      "hosts: {ssh: {machines: 'vm1:/fstests', known-hosts: k}}\n"
+      "gate: {baseline: main, base-hosts: {ssh: {known-hosts: k, machines: ";
+  CHECK(job(pathless_spec(hosts + "'vm9:/fstests'}}}\n")).gate.base_ssh);
+  CHECK(complaints(pathless_spec(hosts + "vm9}}}\n")) ==
+        "job.yaml:2:29: a suite of fstests needs 'path' for machine 'vm9' (at job.yaml:4:69), "
+        "which names none");
+}
+
+TEST_CASE("the default of known-hosts needs HOME for the base kernel, too") {
+  CHECK(complaints(spec("gate: {baseline: main, base-hosts: {ssh: {machines: vm9}}}\n")) ==
+        "job.yaml:8:42: 'gate.base-hosts.ssh.known-hosts' is missing; it defaults to "
+        "~/.ssh/known_hosts, but HOME is not set");
 }
 
 TEST_CASE("a machine is [user@]host[:port][:/path]") {
