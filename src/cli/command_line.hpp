@@ -45,7 +45,8 @@ struct PlanChoices {
 };
 
 struct ValidateChoices {
-  std::vector<std::string> specs;
+  std::vector<std::string> specs;           // none: only known_issues is wanted
+  std::optional<std::string> known_issues;  // a file, which is among the overrides too
   std::vector<SpecOverride> overrides;
 };
 

@@ -298,17 +298,20 @@ Result<Parsed<PlanChoices>> parse_plan(const Arguments& arguments) {
 
 Result<Parsed<ValidateChoices>> parse_validate(const Arguments& arguments) {
   Shape shape{
-      "Usage: ff-ci validate [OPTION…] JOB…\n\n"
-      "Checks job specs and prints every complaint; what they name (directories, imported files) "
-      "is\n"
-      "looked at by `ff-ci list`.\n\n",
+      "Usage: ff-ci validate [OPTION…] JOB…\n"
+      "       ff-ci validate --known-issues FILE\n\n"
+      "Checks job specs and the known-issues files that they name, or one such file alone, and "
+      "prints\n"
+      "every complaint. What else specs name (directories, imported files) is looked at by `ff-ci "
+      "list`.\n\n",
       {}};
   shape.options.add(spec_options());
   return parse_with<ValidateChoices>(
       arguments, std::move(shape),
       [](const po::variables_map& found, ValidateChoices& choices) -> Result<void> {
         choices.specs = all_given(found, positional_name);
-        if (choices.specs.empty())
+        choices.known_issues = given(found, "known-issues");
+        if (choices.specs.empty() && !choices.known_issues)
           return fail(ErrorKind::usage, "no job spec was given; expected JOB…");
         return assign(choices.overrides, overrides_of(found));
       });

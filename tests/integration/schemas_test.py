@@ -210,13 +210,13 @@ class SchemaTestCase(unittest.TestCase):
 
 class SchemasThemselves(SchemaTestCase):
     def test_every_schema_is_valid_draft_07(self):
-        for name in ("comparison", "job", "journal", "summary"):
+        for name in ("comparison", "job", "journal", "known-issues", "summary"):
             with self.subTest(schema=name):
                 self.assertEqual(schema(name)["$schema"], "http://json-schema.org/draft-07/schema#")
                 Draft7Validator.check_schema(schema(name))
 
     def test_every_example_validates_against_its_own_schema(self):
-        for name in ("comparison", "job", "journal", "summary"):
+        for name in ("comparison", "job", "journal", "known-issues", "summary"):
             validator = Draft7Validator(schema(name))
             for node, example in examples_in(validator.schema):
                 with self.subTest(schema=name, example=example):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks that schemas/job.schema.json and ff-ci judge every spec of this corpus alike.
+"""Checks that the schemas and ff-ci judge every file of this corpus alike: job specs, and known-issues files in known_issues/.
 
     judge.py FF-CI
 
@@ -8,6 +8,8 @@ expect, and the schema rejects it too:
 
     # expect: LINE:COLUMN: PART OF THE COMPLAINT     (one line for each complaint)
     # schema: cannot tell                            (only ff-ci can see the defect)
+
+Known-issues files that job specs name are those in good/files.
 
 Prints each disagreement and their number, and exits 1 when there is any.
 """
@@ -24,7 +26,7 @@ import yaml
 
 CORPUS = pathlib.Path(__file__).resolve().parent
 TREE = CORPUS.parent.parent
-SCHEMA = TREE / "schemas" / "job.schema.json"
+EXAMPLES = TREE / "contrib" / "examples"
 BAD_SPEC = 78
 
 
@@ -81,8 +83,8 @@ def ecma_pattern(_, pattern, instance, __):
         yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
 
 
-def make_validator():
-    schema = json.loads(SCHEMA.read_text())
+def make_validator(name):
+    schema = json.loads((TREE / "schemas" / name).read_text())
     jsonschema.Draft7Validator.check_schema(schema)
     validator = jsonschema.validators.extend(jsonschema.Draft7Validator, {"pattern": ecma_pattern})
     return validator(schema)
@@ -98,19 +100,19 @@ def schema_verdict(validator, text):
     return "accepts" if error is None else f"rejects it: {error.message[:200]}"
 
 
-def ask_ff_ci(binary, path):
+def ask_ff_ci(command, path):
     """The exit code, and the complaints as 'LINE:COLUMN: TEXT'."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("FFCI_")}
     environment |= {"HOME": "/root", "KSELFTEST_DIR": "/kselftest"}  # an example names the latter
     done = subprocess.run(
-        [binary, "validate", str(path)], capture_output=True, timeout=60, env=environment, cwd=CORPUS
+        [*command, str(path)], capture_output=True, timeout=60, env=environment, cwd=CORPUS
     )
     output = (done.stdout + done.stderr).decode(errors="replace")
     return done.returncode, re.findall(re.escape(str(path)) + r":(\d+:\d+: .*)", output), output
 
 
-def judge_good(binary, validator, path):
-    code, complaints, output = ask_ff_ci(binary, path)
+def judge_good(command, validator, path):
+    code, complaints, output = ask_ff_ci(command, path)
     if code != 0:
         yield f"ff-ci exits {code}: {' | '.join(complaints) or output.strip()}"
     verdict = schema_verdict(validator, path.read_bytes())
@@ -118,12 +120,12 @@ def judge_good(binary, validator, path):
         yield f"the schema {verdict}"
 
 
-def judge_bad(binary, validator, path):
+def judge_bad(command, validator, path):
     text = path.read_bytes()
     expected = re.findall(r"^# expect: (.+)$", text.decode(errors="replace"), re.MULTILINE)
     if not expected:
         yield "it has no '# expect: LINE:COLUMN: …' line"
-    code, complaints, output = ask_ff_ci(binary, path)
+    code, complaints, output = ask_ff_ci(command, path)
     if code != BAD_SPEC:
         yield f"ff-ci exits {code}, not {BAD_SPEC}: {output.strip()[:200]}"
     for part in expected:
@@ -146,18 +148,27 @@ def judge_bad(binary, validator, path):
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    binary = os.path.abspath(sys.argv[1])
-    validator = make_validator()
-    specs = disagreements = 0
-    examples = TREE / "contrib" / "examples"
-    for folder, judge in ((CORPUS / "good", judge_good), (CORPUS / "bad", judge_bad), (examples, judge_good)):
-        for path in sorted(folder.glob("*.yaml")):
-            specs += 1
-            for disagreement in judge(binary, validator, path):
-                print(f"{folder.name}/{path.name}: {disagreement}")
-                disagreements += 1
-    print(f"{specs} specs, {disagreements} disagreements")
-    sys.exit(1 if disagreements or not specs else 0)
+    validate = [os.path.abspath(sys.argv[1]), "validate"]
+    issues_of_examples = set(EXAMPLES.glob("known-issues*.yaml"))
+    jobs_of_examples = set(EXAMPLES.glob("*.yaml")) - issues_of_examples
+    files = disagreements = 0
+    for command, schema, corpus, examples in (
+        (validate, "job.schema.json", CORPUS, jobs_of_examples),
+        ([*validate, "--known-issues"], "known-issues.schema.json", CORPUS / "known_issues", issues_of_examples),
+    ):
+        validator = make_validator(schema)
+        good = sorted((corpus / "good").glob("*.yaml"))
+        bad = sorted((corpus / "bad").glob("*.yaml"))
+        if not (good and bad and examples):
+            sys.exit(f"there is nothing to judge by {schema}")
+        for judge, paths in ((judge_good, good), (judge_bad, bad), (judge_good, sorted(examples))):
+            for path in paths:
+                files += 1
+                for disagreement in judge(command, validator, path):
+                    print(f"{path.relative_to(TREE)}: {disagreement}")
+                    disagreements += 1
+    print(f"{files} files, {disagreements} disagreements")
+    sys.exit(1 if disagreements else 0)
 
 
 if __name__ == "__main__":
