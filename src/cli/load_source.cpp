@@ -1,16 +1,26 @@
 #include "cli/load_source.hpp"
 
 #include "base/file.hpp"
+#include "cli/environment.hpp"
 #include "remote/fetch.hpp"
 #include "store/read_durations.hpp"
 #include "store/read_summary.hpp"
 
 namespace ffci {
 namespace fs = std::filesystem;
+namespace {
+
+Result<std::string> fetch_as_here(const std::string& url) {
+  FetchOptions options;
+  options.environment = environment;
+  return fetch(url, options);
+}
+
+}  // namespace
 
 Result<StoredRun> load_source(const fs::path& results, const std::string& source) {
   if (!is_url(source)) return load_run(results, source);
-  const auto text = fetch(source);
+  const auto text = fetch_as_here(source);
   if (!text) return tl::unexpected(text.error());
   auto run = read_summary(*text, shown_url(source));
   if (!run) return tl::unexpected(run.error());
@@ -21,7 +31,7 @@ Result<StoredRun> load_source(const fs::path& results, const std::string& source
 Result<ExpectedDurations> load_durations(const fs::path& results, const std::string& source) {
   if (source == "latest") return expected_durations_from(results, source);
   if (is_url(source)) {
-    const auto text = fetch(source);
+    const auto text = fetch_as_here(source);
     if (!text) return tl::unexpected(text.error());
     return read_durations(*text, shown_url(source));
   }
