@@ -12,6 +12,7 @@
 #include "remote/http_client.hpp"
 #include "remote/s3_object.hpp"
 #include "remote/url.hpp"
+#include "remote/variables.hpp"
 
 namespace ffci {
 namespace {
@@ -50,18 +51,6 @@ tl::unexpected<Failure> give_up(ErrorKind kind, std::string reason) {
   return tl::unexpected<Failure>(Failure{kind, std::move(reason), false, {}});
 }
 
-std::string variable(const FetchOptions& options, const char* name) {
-  return options.environment ? options.environment(name).value_or("") : "";
-}
-
-// As the curl program does; its library does not.
-std::string first_set(const FetchOptions& options, std::initializer_list<const char*> names) {
-  for (const char* name : names) {
-    if (std::string value = variable(options, name); !value.empty()) return value;
-  }
-  return "";
-}
-
 // A field name of RFC 9110.
 bool is_header_name(std::string_view name) {
   return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
@@ -85,7 +74,7 @@ Result<Target> s3_target(const std::string& url, const FetchOptions& options) {
   if (!object->credentials) {
     target.access = Access::s3_anonymous;
     for (const char* name : {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}) {
-      if (variable(options, name).empty())
+      if (first_set({name}, options.environment).value.empty())
         target.missing += (target.missing.empty() ? "" : ", ") + std::string(name);
     }
     return target;
@@ -133,10 +122,12 @@ Result<Target> target_of(const std::string& url, const FetchOptions& options) {
     return fail(ErrorKind::data, "only http, https and s3 are known");
   auto target = is_s3 ? s3_target(url, options) : http_target(url, options);
   if (!target) return target;
-  target->ca_file = first_set(options, {"CURL_CA_BUNDLE", "SSL_CERT_FILE"});
-  if (const std::string own = is_s3 ? variable(options, "AWS_CA_BUNDLE") : ""; !own.empty())
-    target->ca_file = own;
-  target->ca_folder = variable(options, "SSL_CERT_DIR");
+  // As the curl and aws programs do; libcurl itself does not.
+  const Variables& variables = options.environment;
+  target->ca_file =
+      is_s3 ? first_set({"AWS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"}, variables).value
+            : first_set({"CURL_CA_BUNDLE", "SSL_CERT_FILE"}, variables).value;
+  target->ca_folder = first_set({"SSL_CERT_DIR"}, variables).value;
   return target;
 }
 

@@ -45,7 +45,8 @@ struct FetchOptions {
 // `url`: http://, https:// or s3://bucket/key, whose key is taken as it is, without %-escapes.
 // Errors: no_input: nothing is there (404, 410); unavailable: the server can't be reached, breaks
 // off or refuses, or there is no such bucket; data: larger than the limit, or the URL, the token or
-// a variable is malformed. How many tries there were is in the message.
+// a variable is malformed. How many tries there were is in the message. An answer of which the
+// server says no length ends where the connection does: its reader has to notice that it is cut.
 [[nodiscard]] Result<std::string> fetch(const std::string& url, const FetchOptions& options = {});
 
 // The URL without user, password, query and fragment.

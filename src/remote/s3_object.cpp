@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <initializer_list>
 #include <string_view>
 
 #include "remote/url.hpp"
@@ -41,20 +40,6 @@ std::string encoded(std::string_view key) {
   return text;
 }
 
-// The first that is set, and its name. An empty variable is one that is not set.
-struct Variable {
-  std::string name;
-  std::string value;
-};
-Variable first_set(std::initializer_list<const char*> names,
-                   const std::function<std::optional<std::string>(const std::string&)>& of) {
-  for (const char* name : names) {
-    std::string value = of ? of(name).value_or("") : "";
-    if (!value.empty()) return {name, std::move(value)};
-  }
-  return {};
-}
-
 Result<std::string> endpoint_of(const Variable& set) {
   const auto refuse = [&] {
     return fail(ErrorKind::data,
@@ -71,9 +56,7 @@ Result<std::string> endpoint_of(const Variable& set) {
 
 }  // namespace
 
-Result<S3Object> find_s3_object(
-    const std::string& url,
-    const std::function<std::optional<std::string>(const std::string&)>& environment) {
+Result<S3Object> find_s3_object(const std::string& url, const Variables& variables) {
   const std::string_view path = std::string_view(url).substr(std::string_view("s3://").size());
   const std::size_t slash = path.find('/');
   const std::string bucket(path.substr(0, slash));
@@ -84,13 +67,13 @@ Result<S3Object> find_s3_object(
   }
 
   S3Object object;
-  const Variable region = first_set({"AWS_REGION", "AWS_DEFAULT_REGION"}, environment);
+  const Variable region = first_set({"AWS_REGION", "AWS_DEFAULT_REGION"}, variables);
   object.region = region.value.empty() ? "us-east-1" : region.value;
   // It becomes a part of the host's name.
   if (!consists_of(object.region, lowercase_digits_hyphen) || object.region.size() > 63)
     return fail(ErrorKind::data, region.name + " is malformed: expected a region as us-east-1");
 
-  const Variable endpoint = first_set({"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"}, environment);
+  const Variable endpoint = first_set({"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"}, variables);
   if (!endpoint.value.empty()) {
     const auto base = endpoint_of(endpoint);
     if (!base) return tl::unexpected(base.error());
@@ -103,9 +86,9 @@ Result<S3Object> find_s3_object(
             : fmt::format("https://s3.{}.{}/{}/{}", object.region, domain, bucket, encoded(key));
   }
 
-  const Variable access_key = first_set({"AWS_ACCESS_KEY_ID"}, environment);
-  const Variable secret_key = first_set({"AWS_SECRET_ACCESS_KEY"}, environment);
-  const Variable session_token = first_set({"AWS_SESSION_TOKEN"}, environment);
+  const Variable access_key = first_set({"AWS_ACCESS_KEY_ID"}, variables);
+  const Variable secret_key = first_set({"AWS_SECRET_ACCESS_KEY"}, variables);
+  const Variable session_token = first_set({"AWS_SESSION_TOKEN"}, variables);
   for (const Variable* variable : {&access_key, &secret_key, &session_token}) {
     if (!is_header_value(variable->value))
       return fail(ErrorKind::data, variable->name + " holds a line break or a control character");

@@ -2,11 +2,11 @@
 // say. For fetch. Asks nobody: no files of ~/.aws, no metadata service.
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <string>
 
 #include "base/result.hpp"
+#include "remote/variables.hpp"
 
 namespace ffci {
 
@@ -23,8 +23,6 @@ struct S3Object {
 };
 
 // Error (data): the URL or a variable is malformed. Names the variable, never its value.
-[[nodiscard]] Result<S3Object> find_s3_object(
-    const std::string& url,
-    const std::function<std::optional<std::string>(const std::string&)>& environment);
+[[nodiscard]] Result<S3Object> find_s3_object(const std::string& url, const Variables& variables);
 
 }  // namespace ffci

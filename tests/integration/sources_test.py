@@ -1,10 +1,7 @@
 """Runs that are named, from wherever they are: SOURCE, recordings, compare, failures that run again, durations from files."""
 
-import contextlib
-import http.server
 import json
 import shutil
-import threading
 import unittest
 
 from harness import SOURCE, FfciTest
@@ -19,32 +16,6 @@ TESTS = {
     "mends": "test -e $PWD/broken",
     "skips": "test ! -e $PWD/broken || { echo no device; exit 4; }",
 }
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    """GET answers what server.answers has for the path: a status and a body, a place to go to, or None: a body without end."""
-
-    def do_GET(self):
-        self.server.asked.append((self.path, self.headers.get("Authorization")))
-        answer = self.server.answers.get(self.path.split("?")[0], (404, b""))
-        if answer is None:
-            self.send_response(200)
-            self.end_headers()
-            with contextlib.suppress(OSError):
-                while True:
-                    self.wfile.write(b" " * (1 << 20))
-            return
-        status, body = answer
-        self.send_response(status)
-        if status in (301, 302):
-            self.send_header("Location", body)
-            body = b""
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
 
 
 class SourcesTest(FfciTest):
@@ -67,23 +38,6 @@ class SourcesTest(FfciTest):
         comparison = json.loads(done.stdout)
         self.assertEqual([error.message for error in COMPARISON.iter_errors(comparison)], [])
         return comparison, done.returncode
-
-    def serve(self, **answers):
-        """The URL of a server that answers so, until the test ends."""
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.answers = {"/" + name.replace("_", "."): answer for name, answer in answers.items()}
-        server.asked = []
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        self.addCleanup(thread.join)
-        self.addCleanup(server.server_close)
-        self.addCleanup(server.shutdown)
-        self.server = server
-        return f"http://127.0.0.1:{server.server_port}"
-
-    def ffci(self, *arguments, **options):
-        options["env"] = {"no_proxy": "127.0.0.1", **options.get("env", {})}
-        return super().ffci(*arguments, **options)
 
     def refused(self, code, *arguments):
         """The complaint of a command that exits with this code."""
@@ -139,46 +93,6 @@ class Sources(SourcesTest):
         (self.folder / "results/recordings").mkdir()
         (self.folder / "results/recordings/gone").symlink_to("../runs/none")
         self.assertIn("'gone' leads to ../runs/none, and no run is there", self.refused(66, "report", "gone"))
-
-
-class Urls(SourcesTest):
-    def test_a_run_is_read_from_a_url_also_behind_a_redirect(self):
-        first, _ = self.two_runs()
-        body = (self.folder / f"results/runs/{first}/summary.json").read_bytes()
-        url = self.serve(summary_json=(200, body), moved=(302, "/summary.json"))
-        for name in ("summary.json", "moved"):
-            self.assertEqual(self.compared("-a", f"{url}/{name}")[0]["a"]["run_id"], first)
-        self.assertEqual(self.ffci("list", "job.yaml", "-v", "--durations", f"{url}/summary.json").returncode, 0)
-
-    def test_credentials_are_used_and_never_shown(self):
-        first, _ = self.two_runs()
-        body = (self.folder / f"results/runs/{first}/summary.json").read_bytes()
-        url = self.serve(good=(200, body), bad=(200, b"oops")).replace("://", "://me:secret@")
-        shown = self.ffci("compare", "-a", f"{url}/good?token=hidden")
-        self.assertEqual(shown.returncode, 1)
-        self.assertTrue(self.server.asked[0][1].startswith("Basic "))
-        for said in (shown.stdout, self.refused(65, "report", f"{url}/bad?token=hidden"),
-                     self.refused(66, "report", f"{url}/none?token=hidden")):
-            self.assertIn("http://127.0.0.1", said)
-            for word in ("secret", "hidden"):
-                self.assertNotIn(word, said)
-
-    def test_what_a_server_may_do_wrong_is_told(self):
-        url = self.serve(broken=(200, b'{"version": 1,'), error=(500, b""), endless=None, loop=(302, "/loop"),
-                         away=(302, "file:///etc/passwd"))
-        self.assertIn("status 404", self.refused(66, "report", f"{url}/none"))
-        self.assertIn("status 500", self.refused(69, "report", f"{url}/error"))
-        self.assertIn(":1:15: is no summary.json", self.refused(65, "report", f"{url}/broken"))
-        self.assertIn("larger than 128.0 MiB", self.refused(65, "report", f"{url}/endless"))
-        self.assertIn("redirects", self.refused(69, "report", f"{url}/loop"))
-        self.refused(69, "report", f"{url}/away")
-        self.assertIn("only http and https", self.refused(66, "report", "ftp://127.0.0.1/x"))
-
-    def test_a_server_that_is_not_there_is_told(self):
-        url = self.serve()
-        self.server.shutdown()
-        self.server.server_close()
-        self.assertIn("cannot get http://127.0.0.1", self.refused(69, "report", f"{url}/x"))
 
 
 class Recordings(SourcesTest):

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -17,11 +18,12 @@
 
 namespace ffci {
 
-enum class Then { close, reset, hold, repeat_for_ever };
+enum class Then { close, reset, hold };
 
 struct ScriptedAnswer {
   std::string bytes;
   Then then = Then::close;
+  std::string repeated = {};  // after the bytes, for as long as anybody takes it
 };
 
 inline ScriptedAnswer answer(const std::string& status, const std::string& headers = "",
@@ -34,6 +36,7 @@ class ScriptedServer {
  public:
   explicit ScriptedServer(std::vector<ScriptedAnswer> script)
       : script_(std::move(script)), listening_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    ::setenv("no_proxy", "127.0.0.1", 1);
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -87,12 +90,12 @@ class ScriptedServer {
   }
 
   void play(int client, const ScriptedAnswer& answer) {
-    const auto send = [&] {
-      return ::send(client, answer.bytes.data(), answer.bytes.size(), MSG_NOSIGNAL) >= 0;
+    const auto send = [&](const std::string& bytes) {
+      return ::send(client, bytes.data(), bytes.size(), MSG_NOSIGNAL) >= 0;
     };
-    bool goes_on = send();
-    while (goes_on && answer.then == Then::repeat_for_ever)
-      goes_on = send();
+    bool goes_on = send(answer.bytes) && !answer.repeated.empty();
+    while (goes_on)
+      goes_on = send(answer.repeated);
     if (answer.then == Then::hold) {
       held_.push_back(client);
       return;
