@@ -1,0 +1,177 @@
+#include "gate/rerun_ruling.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "gate/false_discovery.hpp"
+
+namespace ffci {
+
+namespace {
+
+// Fractions of small numbers often meet their bound exactly, and must on every machine.
+constexpr double rounding = 1e-9;
+
+struct Round {
+  std::size_t attempts = 0;  // made by its end, since the first round
+  double false_discovery = 0;
+};
+
+std::vector<Round> rounds_of(const RulingRules& rules) {
+  std::vector<Round> rounds;
+  double left = rules.false_discovery;
+  std::size_t attempts = std::max<std::size_t>(rules.confirm, 1);
+  for (; attempts < rules.limit; attempts *= 2)
+    rounds.push_back({attempts, left /= 2});
+  rounds.push_back({rules.limit, left});
+  return rounds;
+}
+
+double rate(Trials trials) {
+  if (trials.runs == 0) return 0;
+  return static_cast<double>(trials.bad) / static_cast<double>(trials.runs);
+}
+
+// What can be said of a test that was rerun this often.
+struct Counts {
+  Trials change, baseline;
+  std::size_t attempts = 0;
+
+  [[nodiscard]] double difference() const { return rate(change) - rate(baseline); }
+  [[nodiscard]] bool differs_enough(const RulingRules& rules) const {
+    return difference() >= rules.least_difference - rounding;
+  }
+  [[nodiscard]] bool no_more_often() const { return difference() <= rounding; }
+  [[nodiscard]] bool short_baseline(const RulingRules& rules) const {
+    return baseline.runs < rules.least_baseline;
+  }
+  // Most reruns gave no result: too few are left to clear a test.
+  [[nodiscard]] bool too_few_results(const RulingRules& rules) const {
+    return change.runs < std::min(rules.confirm, rules.limit) || change.runs == 0;
+  }
+  // Two rounds: a test that fails every second time does it once in 64.
+  [[nodiscard]] bool fails_always_and_never_did(const RulingRules& rules) const {
+    const std::size_t enough = std::min(2 * rules.confirm, rules.limit);
+    return baseline.bad == 0 && change.runs > 0 && change.runs >= enough &&
+           change.bad == change.runs && (short_baseline(rules) || attempts >= rules.limit);
+  }
+  [[nodiscard]] Counts if_all_others_fail(const RulingRules& rules) const {
+    Counts all = *this;
+    const std::size_t others = rules.limit - std::min(rules.limit, attempts);
+    all.change.bad += others;
+    all.change.runs += others;
+    all.attempts += others;
+    return all;
+  }
+};
+
+Counts counts_of(const Suspect& suspect) {
+  const auto sane = [](Trials trials) {
+    return Trials{std::min(trials.bad, trials.runs), trials.runs};
+  };
+  return {sane(suspect.change), sane(suspect.baseline),
+          std::max(suspect.attempts, suspect.change.runs)};
+}
+
+bool is_settled(const Suspect& suspect) {
+  return suspect.settled.value_or(Ruling::rerun) != Ruling::rerun;
+}
+
+struct Final {
+  Ruling ruling;
+  std::string why;
+};
+
+std::optional<Final> at_end_of_round(const Counts& test, bool significant, double later_q,
+                                     const RulingRules& rules) {
+  if (significant && test.differs_enough(rules))
+    return Final{Ruling::regression, "fails significantly more often than before"};
+  if (test.fails_always_and_never_did(rules))
+    return Final{Ruling::regression,
+                 fmt::format("failed in all {} reruns and never before", test.change.runs)};
+  const bool few = test.too_few_results(rules), limit = test.attempts >= rules.limit;
+  if (!few && test.change.bad == 0)
+    return Final{Ruling::flaky, fmt::format("passed all {} reruns", test.change.runs)};
+  if (!few && test.no_more_often()) return Final{Ruling::flaky, "fails no more often than before"};
+  if (limit && few)
+    return Final{Ruling::inconclusive, fmt::format("only {} of {} reruns gave a result",
+                                                   test.change.runs, test.attempts)};
+  if (limit && test.baseline.bad > 0 && !test.short_baseline(rules) && !test.differs_enough(rules))
+    return Final{Ruling::flaky, "fails about as often as before"};
+  if (limit)
+    return Final{Ruling::inconclusive, "fails more often than before, but not significantly"};
+  // It will not be cleared either, having never failed before.
+  const Counts worst = test.if_all_others_fail(rules);
+  const bool hopeless = !worst.fails_always_and_never_did(rules) &&
+                        fisher_p_value(worst.change, worst.baseline) > later_q * (1 + rounding);
+  if (hopeless && test.baseline.bad == 0 && test.change.bad > 0)
+    return Final{Ruling::inconclusive,
+                 fmt::format("failed in {} of {} reruns, and {} earlier runs "
+                             "are too few to tell a regression from a flake",
+                             test.change.bad, test.change.runs, test.baseline.runs)};
+  return {};
+}
+
+// Known to fail so often that reruns cannot make it a regression.
+bool is_past_worsening(const Counts& test, const RulingRules& rules) {
+  if (test.baseline.bad == 0 || test.attempts >= rules.limit) return false;
+  const Counts worst = test.if_all_others_fail(rules);
+  return worst.no_more_often() || (!worst.differs_enough(rules) && !test.short_baseline(rules));
+}
+
+// Which of the suspects are significant in each round.
+std::vector<std::vector<bool>> significance(std::span<const Suspect> suspects,
+                                            std::span<const RuledSuspect> ruled,
+                                            std::span<const Round> rounds) {
+  std::vector<double> family;
+  for (std::size_t i = 0; i < suspects.size(); ++i)
+    if (suspects[i].settled != Ruling::regression) family.push_back(ruled[i].p_value);
+  std::vector<std::vector<bool>> significant;
+  for (const Round& round : rounds) {
+    const std::vector<bool> in_family = benjamini_hochberg(family, round.false_discovery);
+    auto next = in_family.begin();
+    std::vector<bool>& all = significant.emplace_back();
+    for (const Suspect& suspect : suspects)
+      all.push_back(suspect.settled == Ruling::regression || *next++);
+  }
+  return significant;
+}
+
+}  // namespace
+
+std::vector<RuledSuspect> rule_on(std::span<const Suspect> suspects, const RulingRules& rules) {
+  const std::vector<Round> rounds = rounds_of(rules);
+  std::vector<RuledSuspect> ruled(suspects.size());
+  for (std::size_t i = 0; i < suspects.size(); ++i) {
+    const Counts test = counts_of(suspects[i]);
+    ruled[i].p_value = fisher_p_value(test.change, test.baseline);
+  }
+  const auto significant = significance(suspects, ruled, rounds);
+  for (std::size_t i = 0; i < suspects.size(); ++i) {
+    if (is_settled(suspects[i])) {
+      ruled[i].ruling = *suspects[i].settled;
+      continue;
+    }
+    const Counts test = counts_of(suspects[i]);
+    std::size_t round = 0;
+    while (round + 1 < rounds.size() && rounds[round].attempts < test.attempts)
+      ++round;
+    const std::size_t next = std::min(round + 1, rounds.size() - 1);
+    std::optional<Final> final;
+    if (is_past_worsening(test, rules))
+      final = {Ruling::flaky, "failed about as often before"};
+    else if (test.attempts >= rounds[round].attempts)
+      final = at_end_of_round(test, significant[round][i], rounds[next].false_discovery, rules);
+    if (final) {
+      ruled[i].ruling = final->ruling;
+      ruled[i].why = std::move(final->why);
+    } else {
+      const bool over = test.attempts >= rounds[round].attempts;
+      ruled[i].more = rounds[over ? next : round].attempts - test.attempts;
+    }
+  }
+  return ruled;
+}
+
+}  // namespace ffci
