@@ -26,8 +26,7 @@ struct Hypergeometric {
 }  // namespace
 
 // Every term is taken relative to the largest: nothing overflows, nothing is subtracted, and what
-// underflows is too small to count. Logarithms of factorials would lose eight digits of large
-// tables.
+// underflows is too small to count. Logarithms of factorials would lose half of the digits.
 double fisher_p_value(Trials change, Trials baseline) {
   if (change.runs == 0 || baseline.runs == 0) return 1;
   const auto seen = static_cast<double>(std::min(change.bad, change.runs));

@@ -21,9 +21,10 @@ struct Round {
 std::vector<Round> rounds_of(const RulingRules& rules) {
   std::vector<Round> rounds;
   double left = rules.false_discovery;
-  std::size_t attempts = std::max<std::size_t>(rules.confirm, 1);
-  for (; attempts < rules.limit; attempts *= 2)
+  for (std::size_t attempts = rules.confirm; attempts < rules.limit;) {
     rounds.push_back({attempts, left /= 2});
+    attempts += std::min(attempts, rules.limit - attempts);
+  }
   rounds.push_back({rules.limit, left});
   return rounds;
 }
@@ -46,7 +47,7 @@ struct Counts {
   [[nodiscard]] bool short_baseline(const RulingRules& rules) const {
     return baseline.runs < rules.least_baseline;
   }
-  // Most reruns gave no result: too few are left to clear a test.
+  // To clear a test: most reruns gave none.
   [[nodiscard]] bool too_few_results(const RulingRules& rules) const {
     return change.runs < std::min(rules.confirm, rules.limit) || change.runs == 0;
   }
@@ -106,15 +107,15 @@ std::optional<Final> at_end_of_round(const Counts& test, bool significant, doubl
   const bool hopeless = !worst.fails_always_and_never_did(rules) &&
                         fisher_p_value(worst.change, worst.baseline) > later_q * (1 + rounding);
   if (hopeless && test.baseline.bad == 0 && test.change.bad > 0)
-    return Final{Ruling::inconclusive,
-                 fmt::format("failed in {} of {} reruns, and {} earlier runs "
-                             "are too few to tell a regression from a flake",
-                             test.change.bad, test.change.runs, test.baseline.runs)};
+    return Final{
+        Ruling::inconclusive,
+        fmt::format("failed in {} of {} reruns; a baseline of {} is too short to tell more",
+                    test.change.bad, test.change.runs, test.baseline.runs)};
   return {};
 }
 
-// Known to fail so often that reruns cannot make it a regression.
-bool is_past_worsening(const Counts& test, const RulingRules& rules) {
+// Even if all other reruns fail, it is no regression.
+bool failed_too_often_before(const Counts& test, const RulingRules& rules) {
   if (test.baseline.bad == 0 || test.attempts >= rules.limit) return false;
   const Counts worst = test.if_all_others_fail(rules);
   return worst.no_more_often() || (!worst.differs_enough(rules) && !test.short_baseline(rules));
@@ -140,7 +141,9 @@ std::vector<std::vector<bool>> significance(std::span<const Suspect> suspects,
 
 }  // namespace
 
-std::vector<RuledSuspect> rule_on(std::span<const Suspect> suspects, const RulingRules& rules) {
+std::vector<RuledSuspect> rule_on(std::span<const Suspect> suspects, const RulingRules& given) {
+  RulingRules rules = given;
+  rules.confirm = std::max<std::size_t>(rules.confirm, 1);
   const std::vector<Round> rounds = rounds_of(rules);
   std::vector<RuledSuspect> ruled(suspects.size());
   for (std::size_t i = 0; i < suspects.size(); ++i) {
@@ -159,7 +162,7 @@ std::vector<RuledSuspect> rule_on(std::span<const Suspect> suspects, const Rulin
       ++round;
     const std::size_t next = std::min(round + 1, rounds.size() - 1);
     std::optional<Final> final;
-    if (is_past_worsening(test, rules))
+    if (failed_too_often_before(test, rules))
       final = {Ruling::flaky, "failed about as often before"};
     else if (test.attempts >= rounds[round].attempts)
       final = at_end_of_round(test, significant[round][i], rounds[next].false_discovery, rules);

@@ -60,7 +60,7 @@ class Draw {
 void rerun(std::vector<Suspect>& suspects, const std::vector<double>& rates, Draw& draw) {
   for (bool open = !suspects.empty(); open;) {
     open = false;
-    const std::vector<RuledSuspect> ruled = rule_on(suspects, {});
+    const std::vector<RuledSuspect> ruled = rule_on(suspects);
     for (std::size_t i = 0; i < suspects.size(); ++i) {
       Suspect& suspect = suspects[i];
       suspect.settled = ruled[i].ruling;
