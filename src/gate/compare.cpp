@@ -7,53 +7,21 @@
 #include <unordered_set>
 #include <utility>
 
+#include "model/attempt_facts.hpp"
+
 namespace ffci {
 namespace {
 
-// What a verdict says of the test; a flaky test passed in the end.
-enum class Says { nothing, good, bad, skipped };
-
-Says says(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::passed:
-    case Verdict::flaky:
-      return Says::good;
-    case Verdict::failed:
-    case Verdict::timed_out:
-    case Verdict::crashed:
-      return Says::bad;
-    case Verdict::skipped:
-      return Says::skipped;
-    case Verdict::error:
-    case Verdict::not_run:
-      return Says::nothing;
-  }
-  return Says::nothing;
-}
-
-Change change_of(std::optional<Verdict> before, std::optional<Verdict> after) {
-  if (!after) return Change::vanished;
-  const Says now = says(*after);
-  if (now == Says::nothing) return Change::incomplete;
-  if (!before) return now == Says::bad ? Change::new_failure : Change::added;
-  const Says then = says(*before);
-  if (now == Says::bad) {
-    if (then == Says::good) return Change::regression;
-    return then == Says::bad ? Change::known_failure : Change::new_failure;
-  }
-  if (then == now) return Change::unchanged;
-  if (then == Says::nothing) return Change::completed;
-  if (now == Says::skipped) return Change::run_to_skip;
-  return then == Says::bad ? Change::fixed : Change::skip_to_run;
-}
-
 bool has_run(std::optional<Verdict> verdict) {
-  return verdict && (says(*verdict) == Says::good || says(*verdict) == Says::bad);
+  return verdict && tells_good_or_bad(*verdict);
+}
+
+bool has_result(std::optional<Verdict> verdict) {
+  return has_run(verdict) || verdict == Verdict::skipped;
 }
 
 bool is_comparable(const TestChange& test) {
-  return test.before && test.after && says(*test.before) != Says::nothing &&
-         says(*test.after) != Says::nothing;
+  return has_result(test.before) && has_result(test.after);
 }
 
 FlakyChange flaky_change(const TestChange& test) {
@@ -97,30 +65,14 @@ RunSide side_of(const Run& run) {
   return side;
 }
 
-// The signatures that an attempt stands for: its crash's, and those of what the kernel reported.
-template <class Visit>
-void for_each_report(const Attempt& attempt, Visit visit) {
-  for (const KernelReport& report : attempt.kernel_reports) {
-    if (!report.signature.empty()) visit(report);
-  }
-  if (!attempt.outcome) return;
-  const auto* crashed = std::get_if<Crashed>(&*attempt.outcome);
-  if (crashed == nullptr || crashed->signature.empty()) return;
-  const auto told = [&](const KernelReport& report) {
-    return report.signature == crashed->signature;
-  };
-  if (std::none_of(attempt.kernel_reports.begin(), attempt.kernel_reports.end(), told))
-    visit(KernelReport{crashed->why, crashed->signature, {}});
-}
-
 // Those that run a does not have, with the tests of b that met them.
 class NewSignatures {
  public:
   explicit NewSignatures(const Run& a) {
     for (const TestResult& test : a.tests()) {
       for (const Attempt& attempt : test.attempts)
-        for_each_report(attempt,
-                        [&](const KernelReport& report) { old_.insert(report.signature); });
+        for (const KernelReport& report : reports_of(attempt))
+          old_.insert(report.signature);
     }
   }
 
@@ -128,14 +80,14 @@ class NewSignatures {
   std::vector<std::string> of(const TestResult& test) {
     std::vector<std::string> found;
     for (const Attempt& attempt : test.attempts) {
-      for_each_report(attempt, [&](const KernelReport& report) {
-        if (!report.allowed.empty() || old_.contains(report.signature)) return;
-        if (std::find(found.begin(), found.end(), report.signature) != found.end()) return;
+      for (const KernelReport& report : reports_of(attempt)) {
+        if (!report.allowed.empty() || old_.contains(report.signature)) continue;
+        if (std::find(found.begin(), found.end(), report.signature) != found.end()) continue;
         found.push_back(report.signature);
         const auto [at, added] = index_.try_emplace(report.signature, all_.size());
         if (added) all_.push_back({report.signature, report.title, {}});
         all_[at->second].tests.push_back(test.id);
-      });
+      }
     }
     return found;
   }
@@ -159,34 +111,6 @@ struct Words {
 
 }  // namespace
 
-std::string_view change_name(Change change) {
-  switch (change) {
-    case Change::regression:
-      return "regression";
-    case Change::fixed:
-      return "fixed";
-    case Change::known_failure:
-      return "known_failure";
-    case Change::new_failure:
-      return "new_failure";
-    case Change::vanished:
-      return "vanished";
-    case Change::added:
-      return "added";
-    case Change::skip_to_run:
-      return "skip_to_run";
-    case Change::run_to_skip:
-      return "run_to_skip";
-    case Change::incomplete:
-      return "incomplete";
-    case Change::completed:
-      return "completed";
-    case Change::unchanged:
-      return "unchanged";
-  }
-  return "unchanged";
-}
-
 RunComparison compare_runs(const Run& a, const Run& b) {
   RunComparison comparison{side_of(a), side_of(b), {}, {}};
   NewSignatures signatures(a);
@@ -200,7 +124,7 @@ RunComparison compare_runs(const Run& a, const Run& b) {
       change.reason = after->reason();
       change.new_signatures = signatures.of(*after);
     }
-    change.change = change_of(change.before, change.after);
+    change.change = change_between(change.before, change.after);
     if (!change.new_signatures.empty() && change.change != Change::new_failure)
       change.change = Change::regression;
     change.flaky = flaky_change(change);

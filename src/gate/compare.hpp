@@ -7,30 +7,17 @@
 #include <string_view>
 #include <vector>
 
+#include "model/change.hpp"
+#include "model/judgement.hpp"
 #include "model/run.hpp"
 
 namespace ffci {
 
-enum class Change {
-  regression,     // was good (passed, flaky), is bad; or it has a signature that is new
-  fixed,          // was bad, is good
-  known_failure,  // was bad, is bad
-  new_failure,    // is bad, was not there or had said nothing (skipped, error, not_run)
-  vanished,       // was selected, is not
-  added,          // was not selected, is and is not bad
-  skip_to_run,    // was skipped, is good
-  run_to_skip,    // was good or bad, is skipped
-  incomplete,     // is error or not_run
-  completed,      // was error or not_run, is good or skipped
-  unchanged,
-};
-
-inline constexpr Change all_changes[] = {
+// All that a comparison of two runs finds.
+inline constexpr Change compared_changes[] = {
     Change::regression, Change::new_failure, Change::known_failure, Change::fixed,
     Change::incomplete, Change::completed,   Change::run_to_skip,   Change::skip_to_run,
     Change::added,      Change::vanished,    Change::unchanged};
-
-[[nodiscard]] std::string_view change_name(Change change);
 
 // Of a test that is in both runs.
 enum class FlakyChange { none, flaky_now, no_longer_flaky };
@@ -50,12 +37,6 @@ struct TestChange {
   Duration duration_before{}, duration_after{};
   std::string reason;                       // of the later run's verdict
   std::vector<std::string> new_signatures;  // of its attempts in b, and in no attempt of a
-};
-
-// Of a crash or another report of the kernel that the job does not allow.
-struct NewSignature {
-  std::string signature, title;
-  std::vector<TestId> tests;
 };
 
 struct RunSide {

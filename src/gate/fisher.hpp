@@ -1,13 +1,9 @@
 // Does a test fail more often on the change than it did before? Pure.
 #pragma once
 
-#include <cstddef>
+#include "model/judgement.hpp"
 
 namespace ffci {
-
-struct Trials {
-  std::size_t bad = 0, runs = 0;
-};
 
 // How likely at least change.bad of change.runs are bad if the change is no worse than the
 // baseline, given how many of all are bad: Fisher's exact test, one-sided (R. A. Fisher, The Design

@@ -62,8 +62,28 @@ struct KernelReport {
   bool operator==(const KernelReport&) const = default;
 };
 
+// What an attempt was made for.
+enum class Purpose {
+  verdict,       // the test's own turn, and its retries
+  confirmation,  // the test is suspected of a regression: one run more
+  base,          // and one on a host with the base kernel
+};
+
+[[nodiscard]] inline std::string_view purpose_name(Purpose purpose) {
+  switch (purpose) {
+    case Purpose::verdict:
+      return "verdict";
+    case Purpose::confirmation:
+      return "confirmation";
+    case Purpose::base:
+      return "base";
+  }
+  return "verdict";
+}
+
 struct Attempt {
-  int number = 1;
+  Purpose purpose = Purpose::verdict;
+  int number = 1;      // those for the verdict, and the others, count from 1 each
   std::string host;    // empty: it never reached one
   int slot = 0;        // of the host, from 1; 0: none
   Duration started{};  // since the run began

@@ -6,18 +6,18 @@ namespace ffci {
 
 std::span<const ExitCodeMeaning> exit_code_table() {
   static constexpr ExitCodeMeaning table[] = {
-      {ExitCode::ok, "every selected test ran, and none failed"},
+      {ExitCode::ok, "everything ran, and nothing regressed (without a baseline: none failed)"},
       {ExitCode::regression,
-       "tests failed, timed out or crashed; `compare`: regressions or new failures; beats all "
-       "below"},
+       "the gate found a regression (without a baseline: tests failed, timed out or crashed); "
+       "`compare`: regressions or new failures; beats all below"},
       {ExitCode::drift,
        "drift from the baseline other than regressions (fixed or vanished tests), only with "
-       "`compare --strict-baseline`"},
+       "`--strict-baseline`"},
       {ExitCode::nothing_run, "nothing was selected, or nothing ran (all skipped)"},
       {ExitCode::incomplete,
-       "incomplete: no test failed, but some did not run or met infrastructure errors; `compare`: "
-       "no "
-       "regression, but tests have no result or nothing can be compared"},
+       "incomplete or inconclusive, and no regression: tests did not run or met infrastructure "
+       "errors, a suspect could not be confirmed, or nothing can be compared"},
+      {ExitCode::flaky, "tests were flaky, only with `--fail-on-flaky`"},
       {ExitCode::usage, "wrong command line"},
       {ExitCode::data, "malformed input data"},
       {ExitCode::no_input, "an input file is missing or unreadable"},
@@ -60,7 +60,12 @@ ExitCode exit_code_for(const Run& run) {
     case RunResult::passed:
       return ExitCode::ok;
     case RunResult::failed:
+    case RunResult::regression:
       return ExitCode::regression;
+    case RunResult::flaky:
+      return ExitCode::flaky;
+    case RunResult::drift:
+      return ExitCode::drift;
     case RunResult::incomplete:
       return ExitCode::incomplete;
     case RunResult::nothing_run:

@@ -17,6 +17,7 @@ enum class ExitCode {
   drift = 3,
   nothing_run = 4,
   incomplete = 5,
+  flaky = 6,
   usage = 64,
   data = 65,
   no_input = 66,

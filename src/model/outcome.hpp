@@ -19,6 +19,7 @@ struct Passed {
 struct Failed {
   std::string why;
   std::optional<ExitStatus> exit;  // none: the test's own output said so
+  std::string signature = {};      // of what no rerun may excuse: a broken file system; else empty
   bool operator==(const Failed&) const = default;
 };
 struct Skipped {

@@ -39,4 +39,10 @@ struct TestHistory {
   std::vector<PastResult> results;  // the newest run first; no parts of merged runs
 };
 
+// Of a crash, of another report of the kernel or of a failure, in any attempt at the test.
+struct PastSignature {
+  TestId test;  // iteration is always 1
+  std::string signature;
+};
+
 }  // namespace ffci

@@ -109,12 +109,12 @@ void Run::apply(const RunEvent& event) {
       }
     }
     void operator()(const AttemptStarted& fact) {
-      Attempt& attempt = run.attempt(fact.test, fact.attempt);
+      Attempt& attempt = run.attempt(fact.test, fact.purpose, fact.attempt);
       attempt.host = fact.host, attempt.slot = fact.slot, attempt.files = fact.files;
       attempt.started = now;
     }
     void operator()(const AttemptFinished& fact) {
-      run.attempt(fact.test, fact.result.number) = fact.result;
+      run.attempt(fact.test, fact.result.purpose, fact.result.number) = fact.result;
       if (!fact.result.host.empty()) run.host(fact.result.host).busy += fact.result.duration;
       if (!fact.result.teardown_problem.empty()) {
         run.problems_.push_back(fmt::format("teardown of {} failed: {}", to_string(fact.test),
@@ -122,7 +122,7 @@ void Run::apply(const RunEvent& event) {
       }
     }
     void operator()(const FilesKept& fact) {
-      Attempt& attempt = run.attempt(fact.test, fact.attempt);
+      Attempt& attempt = run.attempt(fact.test, fact.purpose, fact.attempt);
       attempt.kept_files = fact.kept_files;
       attempt.files_problem = fact.files_problem;
     }
@@ -131,11 +131,18 @@ void Run::apply(const RunEvent& event) {
       test.finished = true;
       test.not_run = fact.not_run;
     }
+    void operator()(const RerunsOrdered& fact) {
+      for (const RerunOrder& order : fact.orders) {
+        if (order.settled) run.test(order.test).settled = order.settled;
+      }
+    }
+    void operator()(const RunJudged& fact) { run.judgement_ = fact.judgement; }
     void operator()(const RunStopping& fact) { run.stops_.push_back(fact.why); }
     void operator()(const RunFinished& fact) { run.finish_ = fact; }
     void operator()(const RunResumed&) {
       run.paused_ += now - before;
       run.finish_.reset();
+      run.judgement_.reset();
       run.stops_.clear();
       for (TestResult& test : run.tests_) {
         if (test.verdict() != Verdict::not_run) continue;
@@ -158,13 +165,15 @@ TestResult& Run::test(const TestId& id) {
   return tests_[at->second];
 }
 
-Attempt& Run::attempt(const TestId& id, int number) {
-  std::vector<Attempt>& attempts = test(id).attempts;
+Attempt& Run::attempt(const TestId& id, Purpose purpose, int number) {
+  TestResult& of = test(id);
+  std::vector<Attempt>& attempts = purpose == Purpose::verdict ? of.attempts : of.reruns;
   const auto at =
       std::lower_bound(attempts.begin(), attempts.end(), number,
                        [](const Attempt& attempt, int wanted) { return attempt.number < wanted; });
   if (at != attempts.end() && at->number == number) return *at;
   Attempt added;
+  added.purpose = purpose;
   added.number = number;
   return *attempts.insert(at, std::move(added));
 }
@@ -192,8 +201,14 @@ std::string_view run_result_name(RunResult result) {
       return "passed";
     case RunResult::failed:
       return "failed";
+    case RunResult::regression:
+      return "regression";
     case RunResult::incomplete:
       return "incomplete";
+    case RunResult::flaky:
+      return "flaky";
+    case RunResult::drift:
+      return "drift";
     case RunResult::nothing_run:
       return "nothing_run";
     case RunResult::no_hosts:
@@ -206,16 +221,25 @@ std::string_view run_result_name(RunResult result) {
 
 RunResult result_of(const Run& run) {
   const VerdictCounts counts = run.counts();
-  if (std::any_of(counts.begin(), counts.end(),
-                  [](const auto& count) { return is_bad(count.first) && count.second > 0; })) {
-    return RunResult::failed;
-  }
-  if (!run.finish()) return RunResult::incomplete;
+  const bool any_bad = std::any_of(counts.begin(), counts.end(), [](const auto& count) {
+    return is_bad(count.first) && count.second > 0;
+  });
+  const auto gate_says = [&](GateResult result) {
+    return run.judgement() && run.judgement()->result == result;
+  };
+  if (gate_says(GateResult::regression)) return RunResult::regression;
+  if (gate_says(GateResult::failed) || (any_bad && !run.header().gated)) return RunResult::failed;
+  if (!run.finish() || (run.header().gated && !run.judgement())) return RunResult::incomplete;
   if (run.finish()->how == RunFinished::How::interrupted) return RunResult::interrupted;
   if (run.finish()->how == RunFinished::How::no_hosts) return RunResult::no_hosts;
   if (run.header().shard && run.tests().empty()) return RunResult::passed;  // others have them all
   if (counts.at(Verdict::error) + counts.at(Verdict::not_run) > 0) return RunResult::incomplete;
-  if (counts.at(Verdict::passed) + counts.at(Verdict::flaky) == 0) return RunResult::nothing_run;
+  if (gate_says(GateResult::inconclusive)) return RunResult::incomplete;
+  if (counts.at(Verdict::passed) + counts.at(Verdict::flaky) == 0 && !any_bad)
+    return RunResult::nothing_run;
+  if (gate_says(GateResult::incomparable)) return RunResult::incomplete;
+  if (gate_says(GateResult::flaky)) return RunResult::flaky;
+  if (gate_says(GateResult::drift)) return RunResult::drift;
   return RunResult::passed;
 }
 

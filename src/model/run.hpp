@@ -16,9 +16,11 @@ namespace ffci {
 struct TestResult {
   TestId id;
   std::optional<Duration> expected;
-  std::size_t place = 0;          // in the plan that the run is a shard of, from 1; 0: it is none
-  std::vector<Attempt> attempts;  // in order of their numbers
-  bool finished = false;          // no further attempt will be made
+  std::size_t place = 0;            // in the plan that the run is a shard of, from 1; 0: it is none
+  std::vector<Attempt> attempts;    // in order of their numbers
+  std::vector<Attempt> reruns;      // of a suspect, for the gate; they change no verdict
+  std::optional<Decision> settled;  // by reruns, while the gate still waits for those of others
+  bool finished = false;            // no further attempt will be made, but for reruns
   std::optional<std::string> not_run;  // why there was no attempt
 
   [[nodiscard]] Verdict verdict() const;
@@ -57,6 +59,8 @@ class Run {
   // Why it stopped early, if it did.
   [[nodiscard]] const std::vector<std::string>& stops() const { return stops_; }
   [[nodiscard]] const std::optional<RunFinished>& finish() const { return finish_; }
+  // Of the gate; none: there is no gate, or the run was broken off before.
+  [[nodiscard]] const std::optional<Judgement>& judgement() const { return judgement_; }
   // Time of the last event.
   [[nodiscard]] Duration duration() const { return duration_; }
   // How much of it no ff-ci was there, before the run was resumed.
@@ -66,7 +70,7 @@ class Run {
 
  private:
   TestResult& test(const TestId& id);
-  Attempt& attempt(const TestId& id, int number);
+  Attempt& attempt(const TestId& id, Purpose purpose, int number);
   HostRecord& host(const std::string& name);
 
   RunStarted header_;
@@ -76,12 +80,23 @@ class Run {
   std::vector<std::string> problems_;
   std::vector<std::string> stops_;
   std::optional<RunFinished> finish_;
+  std::optional<Judgement> judgement_;
   Duration duration_{}, paused_{};
   std::uint64_t last_sequence_ = 0;
 };
 
-// What a run says as a whole, without a baseline.
-enum class RunResult { passed, failed, incomplete, nothing_run, no_hosts, interrupted };
+// What a run says as a whole. A run with a gate has failed or regressed only when its gate says so.
+enum class RunResult {
+  passed,
+  failed,
+  regression,
+  incomplete,  // or inconclusive
+  flaky,       // where the gate was asked to tell
+  drift,       // from the baseline, where the gate was asked to tell
+  nothing_run,
+  no_hosts,
+  interrupted,
+};
 
 [[nodiscard]] std::string_view run_result_name(RunResult result);
 [[nodiscard]] RunResult result_of(const Run& run);

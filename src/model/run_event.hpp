@@ -11,6 +11,7 @@
 
 #include "base/time.hpp"
 #include "model/attempt.hpp"
+#include "model/judgement.hpp"
 #include "model/shard.hpp"
 #include "model/test_id.hpp"
 
@@ -24,8 +25,10 @@ struct RunStarted {
   std::uint64_t seed = 0;    // of the random order
   std::string results_path;  // the run's folder, as a path a reader of the log can use
   std::string durations;     // where the expected durations came from; empty: there were none
-  std::optional<Shard> shard = {};       // none: the whole plan
-  std::vector<std::string> merged = {};  // the ids of the runs that this one was joined from
+  std::optional<Shard> shard = {};            // none: the whole plan
+  std::vector<std::string> merged = {};       // the ids of the runs that this one was joined from
+  bool gated = false;                         // a Judgement is to come
+  std::optional<BaselineFact> baseline = {};  // that it is judged by; none: any failure counts
 };
 // Another ff-ci goes on with a run that was not over, at this time of its. Tests without a result
 // are no longer finished.
@@ -77,6 +80,7 @@ struct AttemptStarted {
   int slot = 0;
   std::string files;
   std::uint64_t batch = 0;  // which command ran it; 0: not known
+  Purpose purpose = Purpose::verdict;
 };
 // `result.outcome` is set. An attempt whose suite could not be set up finishes without having
 // started.
@@ -90,6 +94,15 @@ struct FilesKept {
   int attempt = 1;
   std::vector<std::string> kept_files;
   std::string files_problem;
+  Purpose purpose = Purpose::verdict;
+};
+// The gate wants further runs of suspects.
+struct RerunsOrdered {
+  std::vector<RerunOrder> orders;
+};
+// The gate has said what it makes of the run.
+struct RunJudged {
+  Judgement judgement;
 };
 // No further attempt will be made. `not_run` says why, when there was none.
 struct TestFinished {
@@ -118,7 +131,7 @@ struct RunEvent {
   Duration time{};             // since the run began
   std::variant<RunStarted, TestSelected, HostReady, HostLostFact, HostRetired, SuiteSetUp,
                SuiteTornDown, AttemptStarted, AttemptFinished, TestFinished, RunStopping,
-               RunFinished, SlotRetired, FilesKept, RunResumed>
+               RunFinished, SlotRetired, FilesKept, RunResumed, RerunsOrdered, RunJudged>
       fact;
 };
 

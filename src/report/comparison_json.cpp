@@ -60,7 +60,7 @@ std::string comparison_json(const RunComparison& comparison) {
             {"a", side_json(comparison.a)},
             {"b", side_json(comparison.b)}};
   Json& counts = json["counts"] = Json{{"total", comparison.tests.size()}};
-  for (const Change change : all_changes)
+  for (const Change change : compared_changes)
     counts[std::string(change_name(change))] = count_of(comparison, change);
   Json& signatures = json["new_signatures"] = Json::array();
   for (const NewSignature& signature : comparison.new_signatures) {

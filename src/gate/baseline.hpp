@@ -1,0 +1,42 @@
+// Baseline: what is known of the tests before the change, from one run or from many. Pure.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "model/judgement.hpp"
+#include "model/past_runs.hpp"
+#include "model/run.hpp"
+
+namespace ffci {
+
+struct BaselineTest {
+  Trials trials;                             // all attempts that said something
+  std::optional<Verdict> otherwise;          // where none did: skipped, error, not_run
+  std::vector<Duration> durations;           // of passes
+  std::set<std::string> failure_signatures;  // of broken file systems and the like: its own
+};
+
+struct Baseline {
+  std::unordered_map<TestId, BaselineTest> tests;  // iteration is always 1
+  std::unordered_set<std::string> signatures;      // all that any kernel reported
+};
+
+// A test in all its iterations.
+[[nodiscard]] TestId without_iteration(TestId id);
+
+// Tests that ran on another architecture than `arch` are left out; an empty one, on either side, is
+// any.
+[[nodiscard]] Baseline baseline_of(const Run& run, const std::string& arch);
+[[nodiscard]] Baseline baseline_of(std::span<const TestHistory> histories,
+                                   std::span<const PastSignature> signatures);
+
+// What the baseline says as a whole: bad where all trials were, passed where any was not.
+[[nodiscard]] std::optional<Verdict> verdict_of(const BaselineTest& test);
+
+}  // namespace ffci
