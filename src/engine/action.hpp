@@ -42,11 +42,18 @@ struct StartBatch {
   std::size_t suite = 0;
   std::vector<TestId> tests;
   std::vector<int> attempts;  // the number of each test's attempt
+  Purpose purpose = Purpose::verdict;
 };
 // End the batch, and everything it started; it is answered by EndBatch.
 struct StopBatch {
   BatchNumber batch = 0;
   Urgency urgency = Urgency::in_order;
+};
+// Every test has had its turns: ask the gate what it makes of the run. It is answered by
+// OrderReruns or AcceptJudgement; by the latter, when no further run is possible and `why_final`
+// says why not.
+struct JudgeRun {
+  std::string why_final;
 };
 // Call handle(Tick) at this time, if nothing else happens before. Replaces an earlier WakeAt.
 struct WakeAt {
@@ -59,6 +66,6 @@ struct Finish {};
 
 using Action = std::variant<action::Record, action::StartHost, action::StopHost, action::SetUpSuite,
                             action::TearDownSuite, action::StopScope, action::StartBatch,
-                            action::StopBatch, action::WakeAt, action::Finish>;
+                            action::StopBatch, action::JudgeRun, action::WakeAt, action::Finish>;
 
 }  // namespace ffci

@@ -15,6 +15,12 @@ Engine::Engine(EnginePlan plan) : plan_(std::move(plan)) {
   std::unordered_map<std::string, size_t> suites;
   for (size_t suite = 0; suite < plan_.suites.size(); ++suite)
     suites[plan_.suites[suite].name] = suite;
+  suites_ = plan_.suites.size();
+  if (std::ranges::any_of(plan_.hosts, &HostPlan::base)) {
+    for (size_t suite = 0; suite < suites_; ++suite)
+      plan_.suites.push_back(SuitePlan(plan_.suites[suite]));
+  }
+  gate_ = plan_.gated ? Gate::ahead : Gate::none;
   pending_.resize(plan_.suites.size());
   for (const SuitePlan& suite : plan_.suites)
     workloads_.emplace_back(usual_duration(plan_, suite.name));
@@ -74,7 +80,7 @@ void Engine::on(const input::Begin& begin) {
 
 void Engine::start_hosts() {
   for (size_t host = 0; host < hosts_.size(); ++host) {
-    if (unfinished_ > 0) {
+    if (unfinished_ > 0 && !plan_.hosts[host].base) {
       actions_.push_back(action::StartHost{host});
     } else {
       hosts_[host].state = Host::State::down;
@@ -103,8 +109,10 @@ void Engine::on(const input::BeginTest& begin) {
   batch.stop_at = limit.count() > 0 && !batch.stopped ? now_ + limit : Duration::max();
   remind(batch.stop_at);
   place.attempt = next_attempt(place.test);
+  const Purpose purpose = tests_[place.test].purpose;
+  if (purpose != Purpose::verdict) ++reruns_begun_;
   record(AttemptStarted{test.id, place.attempt, plan_.hosts[batch.host].name, batch.slot,
-                        begin.files, begin.batch});
+                        begin.files, begin.batch, purpose});
 }
 
 void Engine::on(const input::EndTest& end) {
@@ -123,7 +131,8 @@ void Engine::on(const input::KeepFiles& keep) {
   if (found == batches_.end() || keep.test >= found->second.places.size()) return;
   const Batch::Place& place = found->second.places[keep.test];
   if (!place.ended) return;
-  record(FilesKept{plan_.tests[place.test].id, place.attempt, keep.kept_files, keep.files_problem});
+  record(FilesKept{plan_.tests[place.test].id, place.attempt, keep.kept_files, keep.files_problem,
+                   tests_[place.test].purpose});
 }
 
 void Engine::on(const input::Tick&) {
@@ -150,7 +159,9 @@ void Engine::on(const input::Abandon& abandon) {
 // budgets of their own.
 void Engine::decide(size_t index, const Outcome& outcome, size_t host) {
   Test& test = tests_[index];
+  if (test.purpose != Purpose::verdict) return finish_test(index);
   if (is_bad(outcome)) ++test.bad;
+  if (is_bad(outcome) || std::holds_alternative<HostLost>(outcome)) test.avoid.insert(host);
   if (std::holds_alternative<HostLost>(outcome)) ++test.hosts_lost;
   if (std::holds_alternative<SetupFailed>(outcome) || std::holds_alternative<NotRun>(outcome))
     ++test.setup_failures;
@@ -167,6 +178,12 @@ void Engine::decide(size_t index, const Outcome& outcome, size_t host) {
         Ending::stop_starting, {RunFinished::How::stopped_after_failures, 0},
         fmt::format("stopped after {} failed {}", bad_tests_, bad_tests_ == 1 ? "test" : "tests"));
   }
+}
+
+// The number of the next attempt, before it is begun: several reruns of a test may be under way.
+void Engine::reserve_attempt(size_t index) {
+  Test& test = tests_[index];
+  if (test.purpose != Purpose::verdict) test.attempts = tests_[test.of].last_rerun++;
 }
 
 int Engine::next_attempt(size_t test) {
@@ -186,6 +203,7 @@ void Engine::finish_test(size_t test, std::optional<std::string> not_run) {
   tests_[test].finished = true;
   --unfinished_;
   --unfinished_in_suite_[tests_[test].suite];
+  if (tests_[test].purpose != Purpose::verdict) return;
   if (tests_[test].attempts > 0) not_run.reset();
   record(TestFinished{plan_.tests[test].id, std::move(not_run)});
 }

@@ -46,6 +46,12 @@
 // before its host was lost, nobody knows which came of which: the first time the host is to blame,
 // the second time the test.
 //
+// With a gate the run is not over when all tests are finished: the gate is asked, and may order
+// reruns of suspects, on the change or on base hosts, as often as it likes. A rerun has one
+// attempt, in a batch of its own, and rather on a host where the test did not fail. Base hosts are
+// started when the first rerun for them is ordered. A run that was stopped after failures, or for
+// what could not end before the deadline, may still rerun what can.
+//
 // A run that goes on after a break begins as it would have ended the moment before: what was
 // running then is recorded as not run, which uses up no budget, and has its turn again.
 #pragma once
@@ -86,6 +92,10 @@ class Engine {
     std::set<std::size_t> avoid;  // hosts where it failed, or that it lost
     Duration queued_at{};
     bool finished = false;
+    std::optional<Duration> took;  // the last attempt that ran to an end of its own
+    Purpose purpose = Purpose::verdict;
+    std::size_t of = 0;  // a rerun: the test that it is one of
+    int last_rerun = 0;  // the number of the last one that was begun
   };
 
   enum class Scope { none, setting_up, ready, unusable, tearing_down };
@@ -177,6 +187,8 @@ class Engine {
   void on(const input::EndTest&);
   void on(const input::KeepFiles&);
   void on(const input::EndBatch&);
+  void on(const input::OrderReruns&);
+  void on(const input::AcceptJudgement&);
   void on(const input::FinishHost&);
   void on(const input::Tick&);
   void on(const input::Interrupt&);
@@ -190,6 +202,7 @@ class Engine {
   void give_up_unusable_suites();
   void fill_slots(std::size_t host);
   void give_up_what_cannot_end_in_time();
+  void ask_gate();
   void tear_down_finished_suites();
   void wind_up();
   void ask_to_be_woken();
@@ -224,6 +237,14 @@ class Engine {
   void remember(std::size_t test, const TestResult& earlier);
   [[nodiscard]] bool may_try_again(const Test& test, const Outcome& outcome) const;
   void start_hosts();
+  void add_rerun(std::size_t of, Purpose purpose);
+  [[nodiscard]] std::string why_no_reruns() const;
+  [[nodiscard]] bool for_base_hosts(std::size_t suite) const { return suite >= suites_; }
+  [[nodiscard]] std::size_t outside(std::size_t suite) const { return suite % suites_; }
+  [[nodiscard]] std::size_t inside(std::size_t host, std::size_t suite) const {
+    return plan_.hosts[host].base ? suite + suites_ : suite;
+  }
+  void reserve_attempt(std::size_t test);
   int next_attempt(std::size_t test);
   void decide(std::size_t test, const Outcome& outcome, std::size_t host);
   void queue(std::size_t test);
@@ -237,8 +258,17 @@ class Engine {
   void retire(std::size_t host, const std::string& why);
   void record(decltype(RunEvent::fact) fact);
 
+  enum class Gate {
+    none,   // there is none, or it has judged
+    ahead,  // it is to be asked
+    asked,
+  };
+
+  // Of the suites each is there twice when there are base hosts: what runs on those is a suite of
+  // its own, which nothing outside knows.
   EnginePlan plan_;
-  std::vector<Test> tests_;
+  std::size_t suites_ = 0;
+  std::vector<Test> tests_;  // and the reruns behind them
   std::vector<Host> hosts_;
   std::vector<std::map<Turn, std::size_t>> pending_;  // by suite
   // Of the pending tests, those that may share a batch, by rank; a company for each suite,
@@ -256,6 +286,10 @@ class Engine {
 
   Ending ending_ = Ending::no;
   RunFinished how_;
+  std::string why_ended_;
+  Gate gate_ = Gate::none;
+  bool rerunning_ = false;
+  std::size_t reruns_begun_ = 0;  // since they were ordered
   bool begun_ = false;
   bool finished_ = false;
   std::uint64_t sequence_ = 0;

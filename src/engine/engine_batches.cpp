@@ -112,12 +112,13 @@ void Engine::start_batch(size_t host, size_t slot, Pick pick) {
   batch.started = now_;
   Workload& workload = workloads_[pick.suite];
   Duration takes = workload.call_cost();
-  action::StartBatch start{number, host, batch.slot, pick.suite, {}, {}};
+  action::StartBatch start{number, host, batch.slot, outside(pick.suite), {}, {}, first.purpose};
   for (const size_t test : tests) {
     batch.places.push_back({test, 0, false});
     batch.untried |= tests_[test].tries == 0;
     takes += workload.expected(plan_.tests[test].expected);
     start.tests.push_back(plan_.tests[test].id);
+    reserve_attempt(test);
     start.attempts.push_back(tests_[test].attempts + 1);
   }
   batch.expected_end = now_ + takes;
@@ -157,6 +158,7 @@ Engine::Slot& Engine::slot_of(const Batch& batch) {
 void Engine::end_attempt(Batch& batch, size_t place, Attempt result, bool shared_blame) {
   const size_t index = batch.places[place].test;
   Test& test = tests_[index];
+  result.purpose = test.purpose;
   result.number = batch.places[place].attempt;
   result.host = plan_.hosts[batch.host].name;
   result.slot = batch.slot;
@@ -177,6 +179,7 @@ void Engine::end_attempt(Batch& batch, size_t place, Attempt result, bool shared
     result.outcome = NotRun{"its batch was being stopped when it began"};
 
   const Outcome outcome = *result.outcome;
+  if (ran_to_its_end(result)) test.took = result.duration;
   batch.places[place].ended = true;
   batch.last_ended = now_;
   batch.running.reset();
@@ -187,9 +190,9 @@ void Engine::end_attempt(Batch& batch, size_t place, Attempt result, bool shared
   if (says_something(outcome)) {
     batch.fruitful = true;
     hosts_[batch.host].suites[batch.suite].batches_in_vain[static_cast<size_t>(batch.slot - 1)] = 0;
-    const bool ran_to_its_end =
-        !std::holds_alternative<TimedOut>(outcome) && !std::holds_alternative<Crashed>(outcome);
-    if (!plan_.tests[index].expected && ran_to_its_end)
+    const bool was_cut_off =
+        std::holds_alternative<TimedOut>(outcome) || std::holds_alternative<Crashed>(outcome);
+    if (!plan_.tests[index].expected && !was_cut_off)
       workloads_[batch.suite].learn_test(result.duration);
   }
   if (!batch.fruitful) batch.why_in_vain = reason_of(outcome);
@@ -260,6 +263,7 @@ void Engine::close_batch(BatchNumber number, const std::optional<std::string>& w
       continue;
     }
     Attempt attempt;
+    attempt.purpose = tests_[place.test].purpose;
     attempt.number = next_attempt(place.test);
     attempt.host = plan_.hosts[batch.host].name;
     attempt.slot = batch.slot;

@@ -18,6 +18,7 @@ void Engine::advance() {
   for (size_t host = 0; host < hosts_.size(); ++host)
     fill_slots(host);
   give_up_what_cannot_end_in_time();
+  ask_gate();
   tear_down_finished_suites();
   wind_up();
   ask_to_be_woken();
@@ -58,7 +59,7 @@ void Engine::do_what_is_due() {
         continue;
       }
       scope.stop_at = Duration::max();
-      actions_.push_back(action::StopScope{index, suite, Urgency::in_order});
+      actions_.push_back(action::StopScope{index, outside(suite), Urgency::in_order});
     }
     if (host.state != Host::State::backing_off || ending_ != Ending::no) continue;
     if (host.start_at > now_) {
@@ -92,9 +93,15 @@ void Engine::give_up_unusable_suites() {
     const auto failed_on = std::find_if(hosts_.begin(), hosts_.end(), [&](const Host& host) {
       return host.suites[suite].scope == Scope::unusable;
     });
-    if (failed_on == hosts_.end()) continue;
+    if (failed_on == hosts_.end() && !for_base_hosts(suite)) continue;
     for (const size_t test : take_pending(suite)) {
+      if (failed_on == hosts_.end()) {  // the base hosts are gone, and the run can do without
+        finish_test(test);
+        continue;
+      }
       Attempt attempt;
+      reserve_attempt(test);
+      attempt.purpose = tests_[test].purpose;
       attempt.number = next_attempt(test);
       attempt.host = plan_.hosts[static_cast<size_t>(failed_on - hosts_.begin())].name;
       attempt.started = now_;
@@ -106,6 +113,7 @@ void Engine::give_up_unusable_suites() {
 }
 
 bool Engine::usable(size_t host, size_t suite) const {
+  if (for_base_hosts(suite) != plan_.hosts[host].base) return false;
   const Host::State state = hosts_[host].state;
   const bool alive = state == Host::State::ready || state == Host::State::starting ||
                      state == Host::State::backing_off;
@@ -185,7 +193,7 @@ std::optional<Engine::Pick> Engine::pick(size_t index, size_t idle_slot) {
   std::optional<Pick> best;
   std::tuple<bool, Turn> best_turn;
   for (size_t suite = 0; suite < pending_.size(); ++suite) {
-    if (pending_[suite].empty()) continue;
+    if (pending_[suite].empty() || for_base_hosts(suite) != plan_.hosts[index].base) continue;
     const SuiteOnHost& here = host.suites[suite];
     const int parallel = plan_.suites[suite].parallel;
     if (here.scope == Scope::setting_up || here.scope == Scope::unusable ||
@@ -218,7 +226,7 @@ void Engine::fill_slots(size_t index) {
                               .suite = next->suite,
                               .idle_since = host.slots[slot].idle_since,
                               .alone = plan_.suites[next->suite].parallel == 1};
-      actions_.push_back(action::SetUpSuite{index, next->suite});
+      actions_.push_back(action::SetUpSuite{index, outside(next->suite)});
     } else {
       start_batch(index, slot, *next);
     }
@@ -233,6 +241,7 @@ void Engine::give_up_what_cannot_end_in_time() {
 }
 
 void Engine::tear_down_finished_suites() {
+  if (gate_ != Gate::none) return;
   for (size_t suite = 0; suite < plan_.suites.size(); ++suite) {
     if (places_[suite].set_up == 0 || unfinished_in_suite_[suite] > 0) continue;
     for (size_t index = 0; index < hosts_.size(); ++index) {
@@ -245,9 +254,9 @@ void Engine::tear_down_finished_suites() {
       hosts_changed_ = true;
       here.stop_at = plan_.test_timeout.count() > 0 ? now_ + plan_.test_timeout : Duration::max();
       remind(here.stop_at);
-      actions_.push_back(action::TearDownSuite{index, suite});
+      actions_.push_back(action::TearDownSuite{index, outside(suite)});
       if (ending_ == Ending::at_once)
-        actions_.push_back(action::StopScope{index, suite, Urgency::at_once});
+        actions_.push_back(action::StopScope{index, outside(suite), Urgency::at_once});
     }
   }
 }

@@ -11,6 +11,7 @@ void Engine::end_run(Ending ending, RunFinished how, const std::string& why) {
   const bool first = ending_ == Ending::no;
   ending_ = std::max(ending_, ending);
   how_ = how;
+  why_ended_ = why;
   record(RunStopping{why});
   if (first) finish_pending(why);
   if (ending_ == Ending::stop_starting) return;
@@ -21,7 +22,7 @@ void Engine::end_run(Ending ending, RunFinished how, const std::string& why) {
       const Scope scope = hosts_[host].suites[suite].scope;
       if (scope == Scope::setting_up ||
           (scope == Scope::tearing_down && urgency == Urgency::at_once)) {
-        actions_.push_back(action::StopScope{host, suite, urgency});
+        actions_.push_back(action::StopScope{host, outside(suite), urgency});
       }
     }
     if (hosts_[host].state == Host::State::stopping)
@@ -37,7 +38,7 @@ void Engine::stop_batches(Urgency urgency, const Outcome& stopped_as) {
 }
 
 void Engine::wind_up() {
-  if (unfinished_ > 0 || !batches_.empty()) return;
+  if (unfinished_ > 0 || !batches_.empty() || gate_ != Gate::none) return;
   bool all_down = true;
   for (size_t index = 0; index < hosts_.size(); ++index) {
     Host& host = hosts_[index];

@@ -99,7 +99,8 @@ void Engine::on(const input::LoseHost& lose) {
 
 void Engine::on(const input::FinishSetUp& finish) {
   Host& host = hosts_.at(finish.host);
-  SuiteOnHost& suite = host.suites.at(finish.suite);
+  const size_t index = inside(finish.host, finish.suite);
+  SuiteOnHost& suite = host.suites.at(index);
   if (suite.scope != Scope::setting_up) return;
   suite.scope = finish.failure ? Scope::unusable : Scope::ready;
   suite.set_up = !finish.failure;
@@ -108,7 +109,7 @@ void Engine::on(const input::FinishSetUp& finish) {
   suite.stop_at = Duration::max();
   if (finish.failure) suite.failure = set_up_failure(plan_.suites[finish.suite], *finish.failure);
   for (Slot& slot : host.slots) {
-    if (slot.use == Slot::Use::set_up && slot.suite == finish.suite)
+    if (slot.use == Slot::Use::set_up && slot.suite == index)
       slot = Slot{.idle_since = slot.idle_since};
   }
   record(SuiteSetUp{plan_.hosts[finish.host].name, plan_.suites[finish.suite].name, finish.took,
@@ -116,7 +117,7 @@ void Engine::on(const input::FinishSetUp& finish) {
 }
 
 void Engine::on(const input::FinishTearDown& finish) {
-  SuiteOnHost& suite = hosts_.at(finish.host).suites.at(finish.suite);
+  SuiteOnHost& suite = hosts_.at(finish.host).suites.at(inside(finish.host, finish.suite));
   if (suite.scope != Scope::tearing_down) return;
   suite = SuiteOnHost{};
   hosts_changed_ = true;
@@ -133,11 +134,13 @@ void Engine::retire(size_t host, const std::string& why) {
   hosts_[host].state = Host::State::retired;
   hosts_changed_ = true;
   record(HostRetired{plan_.hosts[host].name, why});
-  const bool any_left = std::any_of(hosts_.begin(), hosts_.end(),
-                                    [](const Host& h) { return h.state != Host::State::retired; });
-  if (!any_left && ending_ == Ending::no && unfinished_ > 0) {
-    end_run(Ending::stop_starting, {RunFinished::How::no_hosts, 0}, "no usable host was left");
-  }
+  bool any_left = false;
+  for (size_t other = 0; other < hosts_.size(); ++other)
+    any_left |= !plan_.hosts[other].base && hosts_[other].state != Host::State::retired;
+  if (any_left || ending_ != Ending::no || unfinished_ == 0) return;
+  // A run whose tests have all had their turns has not failed for want of hosts.
+  const RunFinished how = rerunning_ ? how_ : RunFinished{RunFinished::How::no_hosts, 0};
+  end_run(Ending::stop_starting, how, "no usable host was left");
 }
 
 }  // namespace ffci

@@ -17,6 +17,7 @@ struct HostPlan {
   std::string name;
   int slots = 1;
   int test_devices = 1;  // sets of them: how many commands that need one run at once
+  bool base = false;     // it runs the base kernel: nothing but reruns for the gate run there
 };
 
 struct EnginePlan {
@@ -27,6 +28,7 @@ struct EnginePlan {
   // not begun again once they have a result, and keep the budgets that they have used.
   std::shared_ptr<const Run> earlier;
 
+  bool gated = false;  // the gate is asked at the end, and may want further runs
   Order order = Order::slowest_first;
   std::uint64_t seed = 0;   // of the random order
   Duration test_timeout{};  // for tests that name none, and for set-up and teardown; zero: no limit

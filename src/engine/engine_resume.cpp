@@ -19,6 +19,7 @@ void Engine::remember(size_t index, const TestResult& earlier) {
   Test& test = tests_[index];
   for (const Attempt& attempt : earlier.attempts) {
     test.attempts = attempt.number;
+    if (ran_to_its_end(attempt)) test.took = attempt.duration;
     if (!attempt.outcome || std::holds_alternative<NotRun>(*attempt.outcome)) continue;
     ++test.tries;
     const bool lost = std::holds_alternative<HostLost>(*attempt.outcome);
@@ -30,6 +31,7 @@ void Engine::remember(size_t index, const TestResult& earlier) {
       if (plan_.hosts[host].name == attempt.host) test.avoid.insert(host);
     }
   }
+  if (!earlier.reruns.empty()) test.last_rerun = earlier.reruns.back().number;
   test.finished = earlier.finished && earlier.verdict() != Verdict::not_run;
   if (test.finished && is_bad(earlier.verdict())) ++bad_tests_;
 }
@@ -42,11 +44,14 @@ void Engine::on(const input::Resume& resume) {
   record(resume.fact);
   for (size_t index = 0; index < tests_.size(); ++index) {
     const TestResult* before = plan_.earlier->find(plan_.tests[index].id);
-    if (before == nullptr || tests_[index].finished) continue;
-    for (const Attempt& attempt : before->attempts) {
-      if (!attempt.outcome)
-        record(AttemptFinished{before->id, broken_off(attempt, plan_.earlier->duration())});
+    if (before == nullptr) continue;
+    for (const auto* attempts : {&before->attempts, &before->reruns}) {
+      for (const Attempt& attempt : *attempts) {
+        if (!attempt.outcome)
+          record(AttemptFinished{before->id, broken_off(attempt, plan_.earlier->duration())});
+      }
     }
+    if (tests_[index].finished) continue;
     // Its last attempt may have been kept, and not yet what follows from it.
     const Outcome* outcome = last_outcome(*before);
     if (outcome == nullptr || std::holds_alternative<NotRun>(*outcome) ||

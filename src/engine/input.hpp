@@ -80,6 +80,14 @@ struct EndBatch {
       slot_unusable;  // something of it could not be killed: nothing more may run in that slot
                       // before the host has booted again
 };
+// The gate wants further runs before it says what it makes of the run. An order names a test of the
+// plan.
+struct OrderReruns {
+  std::vector<RerunOrder> orders;
+};
+struct AcceptJudgement {
+  Judgement judgement;
+};
 // A host that was told to stop is down.
 struct FinishHost {
   std::size_t host = 0;
@@ -97,9 +105,10 @@ struct Abandon {
 
 }  // namespace input
 
-using Input = std::variant<input::Begin, input::Resume, input::AcceptHost, input::LoseHost,
-                           input::FinishSetUp, input::FinishTearDown, input::BeginTest,
-                           input::EndTest, input::KeepFiles, input::EndBatch, input::FinishHost,
-                           input::Tick, input::Interrupt, input::Abandon>;
+using Input =
+    std::variant<input::Begin, input::Resume, input::AcceptHost, input::LoseHost,
+                 input::FinishSetUp, input::FinishTearDown, input::BeginTest, input::EndTest,
+                 input::KeepFiles, input::EndBatch, input::OrderReruns, input::AcceptJudgement,
+                 input::FinishHost, input::Tick, input::Interrupt, input::Abandon>;
 
 }  // namespace ffci

@@ -149,6 +149,7 @@ class VirtualWorld {
     if (std::exchange(found->second.running, false)) run_.testing += now_ - found->second.began;
     after({}, BatchOver{stop.batch});
   }
+  void on(const action::JudgeRun&) {}  // a plan has no gate
   void on(const action::WakeAt& wake) { wake_at_ = wake.time; }
   void on(const action::Finish&) { finished_ = true; }
 

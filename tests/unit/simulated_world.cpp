@@ -151,6 +151,7 @@ class World : Witness {
   }
 
   void perform(const action::Record& record) { take_down(record.event); }
+  void perform(const action::JudgeRun&) { claim(false, "only the gate of a gated plan is asked"); }
   void perform(const action::StartHost& start) {
     SimulatedHost& host = hosts_[start.host];
     log("start {}", host_name(start.host));

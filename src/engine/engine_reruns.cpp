@@ -1,0 +1,85 @@
+// What the gate wants once every test has had its turns: further runs of suspects.
+#include <algorithm>
+#include <unordered_map>
+#include <utility>
+
+#include "engine/engine.hpp"
+
+namespace ffci {
+
+void Engine::ask_gate() {
+  if (gate_ != Gate::ahead || unfinished_ > 0 || !batches_.empty()) return;
+  gate_ = Gate::asked;
+  actions_.push_back(action::JudgeRun{why_no_reruns()});
+}
+
+// Empty: there may be some.
+std::string Engine::why_no_reruns() const {
+  if (ending_ == Ending::no)
+    return rerunning_ && reruns_begun_ == 0 ? "the reruns before came to nothing" : "";
+  const bool early = how_.how == RunFinished::How::stopped_after_failures ||
+                     how_.how == RunFinished::How::deadline;
+  return ending_ == Ending::stop_starting && early && !rerunning_ ? "" : why_ended_;
+}
+
+void Engine::on(const input::OrderReruns& order) {
+  if (gate_ != Gate::asked) return;
+  gate_ = Gate::ahead;
+  ending_ = Ending::no;
+  rerunning_ = true;
+  reruns_begun_ = 0;
+  record(RerunsOrdered{order.orders});
+  std::unordered_map<TestId, size_t> places;
+  size_t rounds = 0;
+  for (const RerunOrder& of_test : order.orders)
+    rounds = std::max({rounds, of_test.change, of_test.base});
+  for (size_t test = 0; test < tests_.size(); ++test) {
+    if (tests_[test].purpose == Purpose::verdict) places.emplace(plan_.tests[test].id, test);
+  }
+  // One of each suspect after the other, so that change and base take turns.
+  for (size_t round = 0; round < rounds; ++round) {
+    for (const RerunOrder& of_test : order.orders) {
+      const auto found = places.find(of_test.test);
+      if (found == places.end()) continue;
+      if (round < of_test.change) add_rerun(found->second, Purpose::confirmation);
+      if (round < of_test.base) add_rerun(found->second, Purpose::base);
+    }
+  }
+  for (size_t host = 0; host < hosts_.size(); ++host) {
+    const bool wanted = std::ranges::any_of(order.orders, [&](const RerunOrder& of_test) {
+      return (plan_.hosts[host].base ? of_test.base : of_test.change) > 0;
+    });
+    if (!wanted || hosts_[host].state != Host::State::down) continue;
+    hosts_[host].state = Host::State::starting;
+    hosts_changed_ = true;
+    actions_.push_back(action::StartHost{host});
+  }
+}
+
+void Engine::add_rerun(size_t of, Purpose purpose) {
+  Test rerun;
+  rerun.suite = tests_[of].suite + (purpose == Purpose::base ? suites_ : 0);
+  if (rerun.suite >= plan_.suites.size()) return;  // there are no base hosts
+  rerun.company = tests_[of].company;
+  rerun.rank = tests_.size();
+  rerun.tries = 1;
+  rerun.alone = tests_[of].alone;
+  rerun.avoid = tests_[of].avoid;
+  rerun.purpose = purpose;
+  rerun.of = of;
+  TestCase test = plan_.tests[of];
+  if (tests_[of].took) test.expected = tests_[of].took;
+  plan_.tests.push_back(std::move(test));
+  tests_.push_back(std::move(rerun));
+  ++unfinished_;
+  ++unfinished_in_suite_[tests_.back().suite];
+  queue(tests_.size() - 1);
+}
+
+void Engine::on(const input::AcceptJudgement& accept) {
+  if (gate_ != Gate::asked) return;
+  gate_ = Gate::none;
+  record(RunJudged{accept.judgement});
+}
+
+}  // namespace ffci
