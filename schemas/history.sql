@@ -35,7 +35,7 @@
 
 PRAGMA application_id = 1179009865;  -- "FFCI"
 -- Rises when a program for the older one would misread the newer one. ff-ci makes an older file anew, and leaves a newer one alone.
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 
 -- One row for each run that has ended. A run that was resumed after that stands here as it ended the last time.
 CREATE TABLE runs (
@@ -146,6 +146,18 @@ CREATE TABLE attempts (
   PRIMARY KEY (test, run, iteration, number),
   FOREIGN KEY (test, run, iteration) REFERENCES results (test, run, iteration)
 ) WITHOUT ROWID;
+
+-- What the kernel reported during an attempt, and what a failure's signature is: each once.
+CREATE TABLE signatures (
+  test INTEGER NOT NULL,
+  run INTEGER NOT NULL,
+  iteration INTEGER NOT NULL,
+  number INTEGER NOT NULL,          -- of the attempt
+  signature TEXT NOT NULL,
+  PRIMARY KEY (test, run, iteration, number, signature),
+  FOREIGN KEY (test, run, iteration, number) REFERENCES attempts (test, run, iteration, number)
+) WITHOUT ROWID;
+CREATE INDEX signatures_of_run ON signatures (run);
 
 -- One row for each result, with the names of its run and its test.
 CREATE VIEW test_results AS

@@ -26,7 +26,7 @@ std::size_t offset_of(const TestFact& fact) {
 std::vector<std::string> folders_of(const action::StartBatch& start) {
   std::vector<std::string> folders;
   for (std::size_t test = 0; test < start.tests.size(); ++test)
-    folders.push_back(attempt_folder(start.tests[test], start.attempts[test]));
+    folders.push_back(attempt_folder(start.tests[test], start.attempts[test], start.purpose));
   return folders;
 }
 

@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "base/text.hpp"
+#include "store/judgement_json.hpp"
 
 namespace ffci {
 namespace {
@@ -70,16 +71,13 @@ std::string text(const Json& json, const char* key) {
   return json.value(key, std::string());
 }
 
-Json test_json(const TestId& id) {
-  Json json{{"suite", id.suite}, {"name", id.name}};
-  if (!id.configuration.empty()) json["configuration"] = id.configuration;
-  if (id.iteration != 1) json["iteration"] = id.iteration;
-  return json;
-}
-
-TestId test_from(const Json& json) {
-  return {json.at("suite").get<std::string>(), text(json, "configuration"),
-          json.at("name").get<std::string>(), whole(json, "iteration", 1)};
+Purpose purpose(const Json& json) {
+  const std::string name = text(json, "purpose");
+  for (const Purpose known : {Purpose::confirmation, Purpose::base}) {
+    if (purpose_name(known) == name) return known;
+  }
+  if (!name.empty()) throw std::invalid_argument(fmt::format("unknown purpose '{}'", name));
+  return Purpose::verdict;
 }
 
 // Outcomes.
@@ -99,6 +97,9 @@ Json outcome_json(const Outcome& outcome) {
   if (const std::string why = reason_of(outcome); !why.empty()) json["reason"] = why;
   if (const auto* failed = std::get_if<Failed>(&outcome); failed != nullptr && failed->exit)
     json["exit"] = exit_json(*failed->exit);
+  if (const auto* failed = std::get_if<Failed>(&outcome);
+      failed != nullptr && !failed->signature.empty())
+    json["signature"] = failed->signature;
   if (const auto* timed_out = std::get_if<TimedOut>(&outcome))
     json["limit_seconds"] = seconds(timed_out->limit);
   if (const auto* crashed = std::get_if<Crashed>(&outcome)) json["signature"] = crashed->signature;
@@ -112,7 +113,7 @@ Outcome outcome_from(const Json& json) {
   if (name == "failed") {
     std::optional<ExitStatus> exit;
     if (json.contains("exit")) exit = exit_from(json.at("exit"));
-    return Failed{why, exit};
+    return Failed{why, exit, text(json, "signature")};
   }
   if (name == "skipped") return Skipped{why};
   if (name == "timed_out") return TimedOut{duration(json.at("limit_seconds"))};
@@ -173,6 +174,7 @@ Json attempt_json(const Attempt& attempt) {
             {"slot", attempt.slot},
             {"started_seconds", seconds(attempt.started)},
             {"duration_seconds", seconds(attempt.duration)}};
+  if (attempt.purpose != Purpose::verdict) json["purpose"] = purpose_name(attempt.purpose);
   if (attempt.outcome) json.update(outcome_json(*attempt.outcome));
   for (const Subtest& subtest : attempt.subtests)
     json["subtests"].push_back(subtest_json(subtest));
@@ -192,6 +194,7 @@ Json attempt_json(const Attempt& attempt) {
 
 Attempt attempt_from(const Json& json) {
   Attempt attempt;
+  attempt.purpose = purpose(json);
   attempt.number = whole(json.at("number"));
   attempt.host = text(json, "host");
   attempt.slot = whole(json, "slot", 0);
@@ -235,13 +238,20 @@ struct Writer {
       json["shard"] = {
           {"index", f.shard->index}, {"count", f.shard->count}, {"plan", f.shard->plan}};
     if (!f.merged.empty()) json["merged"] = f.merged;
+    if (f.gated) json["gated"] = true;
+    if (f.baseline) {
+      Json& baseline = json["baseline"];
+      baseline = {{"source", f.baseline->source}, {"shown", f.baseline->shown}};
+      for (const TestId& test : f.baseline->vanished)
+        baseline["vanished"].push_back(test_to_json(test));
+    }
     return json;
   }
   Json operator()(const RunResumed& f) const {
     return {{"event", "run_resumed"}, {"at", rfc3339(f.at)}, {"ff_ci_version", f.tool_version}};
   }
   Json operator()(const TestSelected& f) const {
-    Json json{{"event", "test_selected"}, {"test", test_json(f.test)}};
+    Json json{{"event", "test_selected"}, {"test", test_to_json(f.test)}};
     if (f.expected) json["expected_seconds"] = seconds(*f.expected);
     if (f.place != 0) json["place"] = f.place;
     return json;
@@ -279,27 +289,42 @@ struct Writer {
   }
   Json operator()(const AttemptStarted& f) const {
     Json json{{"event", "attempt_started"},
-              {"test", test_json(f.test)},
+              {"test", test_to_json(f.test)},
               {"attempt", f.attempt},
               {"host", f.host},
               {"slot", f.slot},
               {"files", f.files}};
     if (f.batch != 0) json["batch"] = f.batch;
+    if (f.purpose != Purpose::verdict) json["purpose"] = purpose_name(f.purpose);
     return json;
   }
   Json operator()(const AttemptFinished& f) const {
     return {{"event", "attempt_finished"},
-            {"test", test_json(f.test)},
+            {"test", test_to_json(f.test)},
             {"result", attempt_json(f.result)}};
   }
   Json operator()(const FilesKept& f) const {
-    Json json{{"event", "files_kept"}, {"test", test_json(f.test)}, {"attempt", f.attempt}};
+    Json json{{"event", "files_kept"}, {"test", test_to_json(f.test)}, {"attempt", f.attempt}};
     if (!f.kept_files.empty()) json["kept_files"] = f.kept_files;
     if (!f.files_problem.empty()) json["files_problem"] = f.files_problem;
+    if (f.purpose != Purpose::verdict) json["purpose"] = purpose_name(f.purpose);
     return json;
   }
+  Json operator()(const RerunsOrdered& f) const {
+    Json json{{"event", "reruns_ordered"}, {"orders", Json::array()}};
+    for (const RerunOrder& order : f.orders) {
+      Json one{{"test", test_to_json(order.test)}, {"change", order.change}};
+      if (order.base > 0) one["base"] = order.base;
+      if (order.settled) one["settled"] = decision_name(*order.settled);
+      json["orders"].push_back(std::move(one));
+    }
+    return json;
+  }
+  Json operator()(const RunJudged& f) const {
+    return Json{{"event", "run_judged"}, {"gate", judgement_to_json(f.judgement)}};
+  }
   Json operator()(const TestFinished& f) const {
-    Json json{{"event", "test_finished"}, {"test", test_json(f.test)}};
+    Json json{{"event", "test_finished"}, {"test", test_to_json(f.test)}};
     if (f.not_run) json["not_run"] = *f.not_run;
     return json;
   }
@@ -322,6 +347,24 @@ WallTime time_from(const Json& json) {
   const auto at = parse_rfc3339(json.at("at").get<std::string>());
   if (!at) throw std::invalid_argument("'at' is not a time");
   return *at;
+}
+
+std::optional<BaselineFact> baseline_from(const Json& json) {
+  const auto found = json.find("baseline");
+  if (found == json.end()) return std::nullopt;
+  BaselineFact baseline{text(*found, "source"), text(*found, "shown"), {}};
+  for (const Json& test : found->value("vanished", Json::array()))
+    baseline.vanished.push_back(test_from_json(test));
+  return baseline;
+}
+
+RerunsOrdered orders_from(const Json& json) {
+  RerunsOrdered ordered;
+  for (const Json& order : json.at("orders")) {
+    ordered.orders.push_back({test_from_json(order.at("test")), size(order, "change"),
+                              size(order, "base"), decision_from_name(text(order, "settled"))});
+  }
+  return ordered;
 }
 
 Fact fact_from(const std::string& event, const Json& j) {
@@ -347,11 +390,13 @@ Fact fact_from(const std::string& event, const Json& j) {
                       text(j, "results"),
                       text(j, "durations"),
                       shard,
-                      j.value("merged", std::vector<std::string>())};
+                      j.value("merged", std::vector<std::string>()),
+                      j.value("gated", false),
+                      baseline_from(j)};
   }
   if (event == "run_resumed") return RunResumed{time_from(j), text(j, "ff_ci_version")};
   if (event == "test_selected") {
-    TestSelected selected{test_from(j.at("test")), {}, size(j, "place")};
+    TestSelected selected{test_from_json(j.at("test")), {}, size(j, "place")};
     if (j.contains("expected_seconds")) selected.expected = duration(j.at("expected_seconds"));
     return selected;
   }
@@ -369,21 +414,29 @@ Fact fact_from(const std::string& event, const Json& j) {
                       optional_text(j, "failure")};
   }
   if (event == "files_kept") {
-    return FilesKept{test_from(j.at("test")), whole(j.at("attempt")),
-                     j.value("kept_files", std::vector<std::string>()), text(j, "files_problem")};
+    return FilesKept{test_from_json(j.at("test")), whole(j.at("attempt")),
+                     j.value("kept_files", std::vector<std::string>()), text(j, "files_problem"),
+                     purpose(j)};
   }
+  if (event == "reruns_ordered") return orders_from(j);
+  if (event == "run_judged") return RunJudged{judgement_from_json(j.at("gate"))};
   if (event == "suite_torn_down") {
     return SuiteTornDown{text(j, "host"), text(j, "suite"), duration(j.at("duration_seconds")),
                          optional_text(j, "failure")};
   }
   if (event == "attempt_started") {
-    return AttemptStarted{test_from(j.at("test")), whole(j.at("attempt")), text(j, "host"),
-                          whole(j, "slot", 0),     text(j, "files"),       size(j, "batch")};
+    return AttemptStarted{test_from_json(j.at("test")),
+                          whole(j.at("attempt")),
+                          text(j, "host"),
+                          whole(j, "slot", 0),
+                          text(j, "files"),
+                          size(j, "batch"),
+                          purpose(j)};
   }
   if (event == "attempt_finished")
-    return AttemptFinished{test_from(j.at("test")), attempt_from(j.at("result"))};
+    return AttemptFinished{test_from_json(j.at("test")), attempt_from(j.at("result"))};
   if (event == "test_finished")
-    return TestFinished{test_from(j.at("test")), optional_text(j, "not_run")};
+    return TestFinished{test_from_json(j.at("test")), optional_text(j, "not_run")};
   if (event == "run_stopping") return RunStopping{text(j, "reason")};
   if (event == "run_finished") {
     const std::string name = text(j, "how");

@@ -45,6 +45,12 @@ struct RunCosts {
   std::map<std::string, Duration> call;  // mean, by suite: between two commands in a slot
 };
 
+// Which runs count, beside that parts of merged ones never do.
+struct RunFilter {
+  std::string except;     // a run_id
+  bool regressed = true;  // also those whose gate found a regression: what they have is no baseline
+};
+
 struct Rebuilt {
   std::size_t runs = 0;
   std::vector<std::string> dropped;  // that were known, and have no folder any more
@@ -53,7 +59,7 @@ struct Rebuilt {
 
 class History {
  public:
-  static constexpr std::int64_t version = 1;  // PRAGMA user_version
+  static constexpr std::int64_t version = 2;  // PRAGMA user_version
 
   // Errors: no_input: there are no runs' folders; data: the file is of a newer ff-ci; temporary: it
   // is in use; io.
@@ -82,7 +88,14 @@ class History {
   // All that are known, each once.
   [[nodiscard]] Result<std::vector<TestCase>> tests();
   // Everything about these, by architecture.
-  [[nodiscard]] Result<std::vector<TestHistory>> histories_of(const std::vector<TestCase>& tests);
+  [[nodiscard]] Result<std::vector<TestHistory>> histories_of(const std::vector<TestCase>& tests,
+                                                              const RunFilter& filter = {});
+  // Each once for a test; an empty `arch` is any.
+  [[nodiscard]] Result<std::vector<PastSignature>> signatures(const std::string& arch,
+                                                              const RunFilter& filter);
+  // Of the newest whole run of this job, without iterations; none: there is no such run.
+  [[nodiscard]] Result<std::vector<TestId>> last_tests_of(const std::string& job,
+                                                          const RunFilter& filter);
 
   // What a user should know; then they are forgotten.
   [[nodiscard]] std::vector<std::string> take_notes() { return std::exchange(notes_, {}); }

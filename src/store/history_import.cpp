@@ -24,7 +24,8 @@ struct FactsSink final : EventSink {
     if (const auto* ready = std::get_if<HostReady>(&event.fact))
       facts.host_ready.try_emplace(ready->host, event.time);
     if (const auto* set_up = std::get_if<SuiteSetUp>(&event.fact)) facts.set_ups.push_back(*set_up);
-    if (const auto* started = std::get_if<AttemptStarted>(&event.fact); started && started->batch)
+    if (const auto* started = std::get_if<AttemptStarted>(&event.fact);
+        started && started->batch && started->purpose == Purpose::verdict)
       facts.batches[started->test].emplace_back(started->attempt, started->batch);
   }
   RunFacts& facts;
@@ -111,7 +112,8 @@ class Importer {
     while (tests.next())
       touched_.insert(tests.whole(0));
     for (const char* sql :
-         {"DELETE FROM attempts WHERE run = ?1 AND test IN "
+         {"DELETE FROM signatures WHERE run = ?1",
+          "DELETE FROM attempts WHERE run = ?1 AND test IN "
           "(SELECT test FROM results WHERE run = ?1)",
           "DELETE FROM results WHERE run = ?1", "DELETE FROM hosts WHERE run = ?1",
           "DELETE FROM set_ups WHERE run = ?1", "DELETE FROM calls WHERE run = ?1",
@@ -239,6 +241,10 @@ class Importer {
         "INSERT OR REPLACE INTO attempts (test, run, iteration, number, host, slot, batch,"
         " started_seconds, duration_seconds, outcome, signature)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
+    sqlite::Statement signature(
+        database_,
+        "INSERT OR IGNORE INTO signatures (test, run, iteration, number, signature)"
+        " VALUES (?1, ?2, ?3, ?4, ?5)");
     for (const TestResult& test : facts_.run.tests()) {
       const std::int64_t id = test_id(test, find, add);
       touched_.insert(id);
@@ -262,6 +268,13 @@ class Importer {
                   tried.outcome ? outcome_name(*tried.outcome) : std::string_view(),
                   to_utf8(signature_of(tried)))
             .run();
+        const auto add_signature = [&](const std::string& of_attempt) {
+          signature.with(id, run_, test.id.iteration, tried.number, to_utf8(of_attempt)).run();
+        };
+        for (const KernelReport& report : reports_of(tried))
+          add_signature(report.signature);
+        if (const std::string of_failure = failure_signature_of(tried); !of_failure.empty())
+          add_signature(of_failure);
       }
     }
   }

@@ -85,6 +85,11 @@ class Wanted {
   std::unordered_map<std::string, std::vector<Best>> by_name_;
 };
 
+// With RunFilter's members as the second and third parameter.
+const std::string counting_runs =
+    "runs.run_id NOT IN (SELECT part FROM merged_runs) AND runs.run_id <> ?2 AND "
+    "(?3 OR runs.result <> 'regression')";
+
 }  // namespace
 
 Result<std::size_t> History::run_count(Of of) {
@@ -204,7 +209,8 @@ Result<std::vector<TestCase>> History::tests() {
   });
 }
 
-Result<std::vector<TestHistory>> History::histories_of(const std::vector<TestCase>& tests) {
+Result<std::vector<TestHistory>> History::histories_of(const std::vector<TestCase>& tests,
+                                                       const RunFilter& filter) {
   return guarded([&](sqlite::Database& database) {
     std::vector<TestHistory> histories;
     sqlite::Statement architectures(
@@ -215,15 +221,15 @@ Result<std::vector<TestHistory>> History::histories_of(const std::vector<TestCas
         database,
         "SELECT runs.run_id, runs.started, iteration, verdict, reason, results.duration_seconds, "
         "attempts, bad_attempts, signature FROM results JOIN runs ON runs.id = results.run "
-        "WHERE test = ?1 AND runs.run_id NOT IN (SELECT part FROM merged_runs) "
-        "ORDER BY results.run DESC, iteration");
+        "WHERE test = ?1 AND " +
+            counting_runs + " ORDER BY results.run DESC, iteration");
     for (const TestCase& test : tests) {
       architectures.with(test.id.suite, test.id.configuration, test.id.name);
       while (architectures.next()) {
         TestHistory history;
         history.id = test.id;
         history.arch = architectures.text(1);
-        rows.with(architectures.whole(0));
+        rows.with(architectures.whole(0), filter.except, filter.regressed);
         while (rows.next()) {
           PastResult result;
           result.run_id = rows.text(0);
@@ -241,6 +247,44 @@ Result<std::vector<TestHistory>> History::histories_of(const std::vector<TestCas
       }
     }
     return histories;
+  });
+}
+
+Result<std::vector<PastSignature>> History::signatures(const std::string& arch,
+                                                       const RunFilter& filter) {
+  return guarded([&](sqlite::Database& database) {
+    sqlite::Statement rows(database,
+                           "SELECT DISTINCT suite, configuration, name, signature FROM signatures "
+                           "JOIN runs ON runs.id = signatures.run "
+                           "JOIN tests ON tests.id = signatures.test "
+                           "WHERE (?1 = '' OR arch = ?1) AND " +
+                               counting_runs);
+    rows.with(arch, filter.except, filter.regressed);
+    std::vector<PastSignature> signatures;
+    while (rows.next()) {
+      signatures.push_back(
+          {{std::string(rows.text(0)), std::string(rows.text(1)), std::string(rows.text(2)), 1},
+           std::string(rows.text(3))});
+    }
+    return signatures;
+  });
+}
+
+Result<std::vector<TestId>> History::last_tests_of(const std::string& job,
+                                                   const RunFilter& filter) {
+  return guarded([&](sqlite::Database& database) {
+    sqlite::Statement rows(database,
+                           "SELECT DISTINCT suite, configuration, name FROM results "
+                           "JOIN tests ON tests.id = results.test WHERE results.run = "
+                           "(SELECT id FROM runs WHERE job = ?1 AND shard_index IS NULL AND " +
+                               counting_runs + " ORDER BY id DESC LIMIT 1)");
+    rows.with(to_utf8(job), filter.except, filter.regressed);
+    std::vector<TestId> tests;
+    while (rows.next()) {
+      tests.push_back(
+          {std::string(rows.text(0)), std::string(rows.text(1)), std::string(rows.text(2)), 1});
+    }
+    return tests;
   });
 }
 

@@ -62,13 +62,13 @@ std::string path_component(std::string_view text) {
   return component;
 }
 
-std::string attempt_folder(const TestId& id, int attempt) {
+std::string attempt_folder(const TestId& id, int attempt, Purpose purpose) {
   std::string folder = "tests/" + path_component(id.suite);
   if (!id.configuration.empty()) folder += "@" + path_component(id.configuration);
   for (const std::string_view part : split(id.name, '/'))
     folder += "/" + path_component(part);
   if (id.iteration != 1) folder += fmt::format("@{}", id.iteration);
-  return folder + fmt::format("/{}", attempt);
+  return folder + fmt::format("/{}{}", purpose == Purpose::verdict ? "" : "rerun-", attempt);
 }
 
 std::string scope_folder(std::string_view suite, std::string_view host) {

@@ -16,6 +16,7 @@
 
 #include "base/fd.hpp"
 #include "base/result.hpp"
+#include "model/attempt.hpp"
 #include "model/run.hpp"
 #include "model/test_id.hpp"
 
@@ -26,9 +27,11 @@ namespace ffci {
 // upload a whole run as soon as one path in it holds one of ":*?<>|" or a quote.
 [[nodiscard]] std::string path_component(std::string_view text);
 
-// "tests/<suite>[@<configuration>]/<test>[@<iteration>]/<attempt>", relative to the run's folder. A
-// '/' in the test's name makes folders.
-[[nodiscard]] std::string attempt_folder(const TestId& id, int attempt);
+// "tests/<suite>[@<configuration>]/<test>[@<iteration>]/<attempt>", relative to the run's folder;
+// "rerun-<attempt>" at the end where it is not for the verdict. A '/' in the test's name makes
+// folders.
+[[nodiscard]] std::string attempt_folder(const TestId& id, int attempt,
+                                         Purpose purpose = Purpose::verdict);
 
 // "suites/<suite>/<host>", relative to the run's folder.
 [[nodiscard]] std::string scope_folder(std::string_view suite, std::string_view host);

@@ -185,11 +185,11 @@ void FstestsVerdict::tell(TestEnded& ended) const {
     case End::failed:
       break;
   }
-  ended.outcome = Failed{complaints(), exit_};
-  ended.spoils_batch =
-      repaired_ || std::ranges::any_of(complaints_, [](const Complaint& complaint) {
-        return complaint.blame == Blame::file_system;
-      });
+  const bool broken = std::ranges::any_of(complaints_, [](const Complaint& complaint) {
+    return complaint.blame == Blame::file_system;
+  });
+  ended.outcome = Failed{complaints(), exit_, broken ? "inconsistent file system" : ""};
+  ended.spoils_batch = repaired_ || broken;
   ended.shared_blame =
       !repaired_ && std::ranges::all_of(complaints_, [](const Complaint& complaint) {
         return complaint.blame == Blame::kernel;

@@ -1,0 +1,17 @@
+// A Judgement as the journal has it, and the summary too. Throws what nlohmann-json throws, and
+// std::invalid_argument for what no gate says.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "model/judgement.hpp"
+
+namespace ffci {
+
+[[nodiscard]] nlohmann::ordered_json test_to_json(const TestId& id);
+[[nodiscard]] TestId test_from_json(const nlohmann::ordered_json& json);
+
+[[nodiscard]] nlohmann::ordered_json judgement_to_json(const Judgement& judgement);
+[[nodiscard]] Judgement judgement_from_json(const nlohmann::ordered_json& json);
+
+}  // namespace ffci
