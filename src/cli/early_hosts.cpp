@@ -124,8 +124,9 @@ Result<void> EarlyHosts::make(const JobSpec& spec) {
 Result<std::string> EarlyHosts::ask(const JobSpec& spec, const Command& command,
                                     std::size_t limit) {
   if (const auto made = make(spec); !made) return tl::unexpected(made.error());
-  for (const auto& host : hosts_)
-    host->start_early();
+  for (std::size_t host = 0; host < hosts_.size(); ++host) {
+    if (!made_.plans[host].base) hosts_[host]->start_early();
+  }
   for (;;) {
     const auto host = first_up();
     if (!host) return tl::unexpected(host.error());
@@ -165,13 +166,16 @@ Result<std::size_t> EarlyHosts::first_up() {
     const auto up =
         std::find_if(hosts_.begin(), hosts_.end(), [](const auto& host) { return host->is_up(); });
     if (up != hosts_.end()) return static_cast<std::size_t>(up - hosts_.begin());
-    const bool all_lost =
-        std::all_of(hosts_.begin(), hosts_.end(), [](const auto& host) { return host->is_lost(); });
+    const bool all_lost = std::all_of(hosts_.begin(), hosts_.end(), [](const auto& host) {
+      return host->is_lost() || host->is_unstarted();
+    });
     if (all_lost || loop_.run_one() == 0) break;
   }
   std::string text = "no host came up to be asked for its tests";
-  for (std::size_t host = 0; host < hosts_.size(); ++host)
-    text += fmt::format("\n{}: {}", made_.plans[host].name, hosts_[host]->why_lost());
+  for (std::size_t host = 0; host < hosts_.size(); ++host) {
+    if (hosts_[host]->is_lost())
+      text += fmt::format("\n{}: {}", made_.plans[host].name, hosts_[host]->why_lost());
+  }
   return fail(ErrorKind::unavailable, text);
 }
 

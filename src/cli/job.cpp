@@ -23,13 +23,6 @@ namespace {
 constexpr std::uint64_t largest_spec = 16ULL << 20;
 constexpr std::uint64_t largest_bpftrace_script = 100ULL << 10;  // it is one argument there
 
-// Of the hosts: this machine's, unless the spec says that of the others.
-std::string architecture(const JobSpec& spec) {
-  if (spec.ssh && !spec.ssh->arch.empty() && !spec.local) return spec.ssh->arch;
-  utsname system{};
-  return ::uname(&system) == 0 ? system.machine : "";
-}
-
 Result<void> read_bpftrace_script(RunSpec& run) {
   if (run.bpftrace_script.empty()) return {};
   auto program = read_file(run.bpftrace_script, largest_bpftrace_script);
@@ -51,7 +44,7 @@ Result<Job> unselected_job(const SpecText& text, const std::vector<SpecOverride>
   job.spec = std::move(*spec);
   if (const auto read = read_bpftrace_script(job.spec.run); !read)
     return tl::unexpected(read.error());
-  auto suites = load_suites(job.spec, architecture(job.spec), hosts);
+  auto suites = load_suites(job.spec, architecture_of(job.spec), hosts);
   if (!suites) return tl::unexpected(suites.error());
   job.suites = std::move(*suites);
   for (const auto& suite : job.suites) {
@@ -103,7 +96,8 @@ void set_expected(Job& job, const ExpectedDurations& durations) {
 }
 
 Result<void> expect_durations(Job& job, History::Of of) {
-  const auto durations = expected_durations(job.spec, job.plan.tests, architecture(job.spec), of);
+  const auto durations =
+      expected_durations(job.spec, job.plan.tests, architecture_of(job.spec), of);
   if (!durations) return tl::unexpected(durations.error());
   set_expected(job, *durations);
   job.durations = durations->source;
@@ -111,6 +105,12 @@ Result<void> expect_durations(Job& job, History::Of of) {
 }
 
 }  // namespace
+
+std::string architecture_of(const JobSpec& spec) {
+  if (spec.ssh && !spec.ssh->arch.empty() && !spec.local) return spec.ssh->arch;
+  utsname system{};
+  return ::uname(&system) == 0 ? system.machine : "";
+}
 
 Result<SpecText> read_spec_text(const std::string& path) {
   auto text = read_file(path == "-" ? "/dev/stdin" : path, largest_spec);
@@ -155,6 +155,10 @@ Result<Job> load_job(const JobChoices& choices, EarlyHosts& hosts) {
     if (!nothing->empty()) job->nothing_selected = std::move(*nothing);
   }
 
+  for (const auto* some : {&tests.all, &*selected}) {
+    for (const TestCase& test : *some)
+      job->selectable.push_back(test.id);
+  }
   const RunSpec& run = job->spec.run;
   job->plan.tests = repeated(*selected, run.iterate);
   const auto shard = choices.whole ? ShardSpec{} : chosen_shard(run);

@@ -31,10 +31,15 @@ struct Job {
   EnginePlan plan;        // hosts are not in it yet
   std::string durations;  // where the expected ones came from; empty: there are none
   std::optional<Shard> shard;
+  std::vector<TestId> selectable;  // all tests that the job selects by itself, or the command line;
+                                   // without iterations
   std::vector<std::optional<Duration>> typical;  // by place in plan.tests: what is rather to be
                                                  // expected than feared
   std::string nothing_selected = "no test was selected";  // why, when there is none
 };
+
+// Of the hosts: this machine's, unless the spec says that of the others.
+[[nodiscard]] std::string architecture_of(const JobSpec& spec);
 
 // Error (no_input): it can't be read.
 [[nodiscard]] Result<SpecText> read_spec_text(const std::string& path);

@@ -10,17 +10,20 @@ namespace ffci {
 namespace fs = std::filesystem;
 namespace {
 
-Result<std::string> fetch_as_here(const std::string& url) {
+Result<std::string> fetch_as_here(const std::string& url,
+                                  const std::optional<RequestToken>& token = {}) {
   FetchOptions options;
+  options.token = token;
   options.environment = environment;
   return fetch(url, options);
 }
 
 }  // namespace
 
-Result<StoredRun> load_source(const fs::path& results, const std::string& source) {
+Result<StoredRun> load_source(const fs::path& results, const std::string& source,
+                              const std::optional<RequestToken>& token) {
   if (!is_url(source)) return load_run(results, source);
-  const auto text = fetch_as_here(source);
+  const auto text = fetch_as_here(source, token);
   if (!text) return tl::unexpected(text.error());
   auto run = read_summary(*text, shown_url(source));
   if (!run) return tl::unexpected(run.error());

@@ -36,32 +36,35 @@ bool has_fstests(const JobSpec& spec) {
   });
 }
 
-Result<void> add_ssh_hosts(boost::asio::io_context& loop, const JobSpec& spec, JobHosts& hosts) {
-  auto credentials = load_ssh_credentials(*spec.ssh);
-  if (!credentials) return tl::unexpected(credentials.error());
-  hosts.ssh_credentials = std::make_unique<SshCredentials>(std::move(*credentials));
+enum class Role { change, base };
+
+Result<void> add_ssh_hosts(boost::asio::io_context& loop, const JobSpec& spec,
+                           const SshHostsSpec& ssh, Role role, JobHosts& hosts) {
+  auto loaded = load_ssh_credentials(ssh);
+  if (!loaded) return tl::unexpected(loaded.error());
+  SshCredentials& credentials =
+      *hosts.ssh_credentials.emplace_back(std::make_unique<SshCredentials>(std::move(*loaded)));
   utsname system{};
   ::uname(&system);
-  for (const SshMachineSpec& machine : spec.ssh->machines) {
+  for (const SshMachineSpec& machine : ssh.machines) {
     SshHostOptions options;
-    options.name = host_name(*spec.ssh, machine);
+    options.name = (role == Role::base ? "base-" : "") + host_name(ssh, machine);
     options.machine = machine;
     if (machine.user.empty()) options.machine.user = user_name();
-    options.slots = spec.ssh->slots;
-    options.connect_timeout = spec.ssh->connect_timeout;
-    options.proxy_command = spec.ssh->proxy_command;
-    options.identity = spec.ssh->identity;
-    options.isolation = spec.ssh->isolation;
-    options.arch =
-        spec.ssh->arch.empty() ? system.machine : std::string(machine_name(spec.ssh->arch));
+    options.slots = ssh.slots;
+    options.connect_timeout = ssh.connect_timeout;
+    options.proxy_command = ssh.proxy_command;
+    options.identity = ssh.identity;
+    options.isolation = ssh.isolation;
+    options.arch = ssh.arch.empty() ? system.machine : std::string(machine_name(ssh.arch));
     options.owner = fmt::format("job {}, process {} on {}", spec.name, ::getpid(), system.nodename);
     options.kill_after = spec.run.kill_after;
     options.probe_interval = spec.run.probe_interval;
     options.watch_log = spec.run.kernel_log.watch;
     options.tracer = spec.run.bpftrace;
     options.archive_limit = archive_limit(spec.run.files_limit);
-    hosts.plans.push_back({options.name, options.slots, 1});
-    hosts.hosts.push_back(make_ssh_host(loop, std::move(options), *hosts.ssh_credentials));
+    hosts.plans.push_back({options.name, options.slots, 1, role == Role::base});
+    hosts.hosts.push_back(make_ssh_host(loop, std::move(options), credentials));
   }
   return {};
 }
@@ -80,7 +83,7 @@ int local_slots(const JobSpec& spec) {
 }
 
 HostPlan local_host_plan(const JobSpec& spec, int slots) {
-  return {"local", slots, local_devices(spec) ? slots : 1};
+  return {"local", slots, local_devices(spec) ? slots : 1, false};
 }
 
 Result<JobHosts> make_hosts(boost::asio::io_context& loop, const JobSpec& spec) {
@@ -99,12 +102,16 @@ Result<JobHosts> make_hosts(boost::asio::io_context& loop, const JobSpec& spec) 
     // The devices stay open, too: each command reckons with eight files.
     if (options.devices) commands += slots * (2 + options.devices->pool / 8);
   }
-  if (spec.ssh) {
-    if (const auto added = add_ssh_hosts(loop, spec, hosts); !added)
-      return tl::unexpected(added.error());
+  const auto add_machines = [&](const std::optional<SshHostsSpec>& ssh, Role role) -> Result<void> {
+    if (!ssh) return {};
     // A socket, its log, and the files of what runs there.
-    commands += static_cast<int>(spec.ssh->machines.size()) * (1 + spec.ssh->slots);
-  }
+    commands += static_cast<int>(ssh->machines.size()) * (1 + ssh->slots);
+    return add_ssh_hosts(loop, spec, *ssh, role, hosts);
+  };
+  if (const auto added = add_machines(spec.ssh, Role::change); !added)
+    return tl::unexpected(added.error());
+  if (const auto added = add_machines(spec.gate.base_ssh, Role::base); !added)
+    return tl::unexpected(added.error());
   if (const auto allowed = allow_open_files(commands); !allowed)
     return tl::unexpected(allowed.error());
   return hosts;

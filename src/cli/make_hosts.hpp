@@ -17,7 +17,7 @@ class io_context;
 namespace ffci {
 
 struct JobHosts {
-  std::unique_ptr<SshCredentials> ssh_credentials;  // that the hosts below refer to
+  std::vector<std::unique_ptr<SshCredentials>> ssh_credentials;  // that the hosts below refer to
   std::vector<std::unique_ptr<Host>> hosts;
   std::vector<HostPlan> plans;  // in the same order
 };

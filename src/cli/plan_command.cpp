@@ -20,7 +20,7 @@ std::vector<HostPlan> hosts_of(const JobSpec& spec, int number) {
   std::vector<HostPlan> hosts;
   if (spec.local) hosts.push_back(local_host_plan(spec, spec.local->slots));
   for (int machine = 1; machine <= number; ++machine)
-    hosts.push_back({fmt::format("machine {}", machine), spec.ssh->slots, 1});
+    hosts.push_back({fmt::format("machine {}", machine), spec.ssh->slots, 1, false});
   return hosts;
 }
 

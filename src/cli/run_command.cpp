@@ -12,6 +12,7 @@
 #include "cli/commands.hpp"
 #include "cli/earlier_runs.hpp"
 #include "cli/job.hpp"
+#include "cli/job_gate.hpp"
 #include "cli/list_tests.hpp"
 #include "cli/make_hosts.hpp"
 #include "cli/record_run.hpp"
@@ -105,6 +106,10 @@ Result<ExitCode> run_command(const JobChoices& choices) {
     return ExitCode::nothing_run;
   }
 
+  auto gate = load_gate(*job, broken_off ? broken_off->run.get() : nullptr);
+  if (!gate) return tl::unexpected(gate.error());
+  job->plan.gated = gate->has_value();
+
   if (const auto made = early.make(job->spec); !made) return tl::unexpected(made.error());
   const WallTime began = clock.wall();
   auto place = broken_off ? reopen_place(*broken_off) : make_place(*job, choices, began);
@@ -131,15 +136,25 @@ Result<ExitCode> run_command(const JobChoices& choices) {
 
   JobHosts hosts = early.take();
   job->plan.hosts = hosts.plans;
-  RunLoop run(loop, clock, job->plan, std::move(job->suites), std::move(hosts.hosts),
-              *place->journal, sinks,
-              {place->folder, job->spec.run.output_limit, job->spec.run.files_limit,
-               job->spec.run.kernel_log.allowed, job->spec.run.heartbeat,
-               [&](Duration now) { console.heartbeat(now); }});
-  const Result<void> kept =
-      broken_off ? run.resume({began, FFCI_VERSION}, broken_off->since)
-                 : run.run({place->run_id, job->spec.name, FFCI_VERSION, began, job->plan.seed,
-                            place->folder.string(), job->durations, job->shard});
+  RunLoop run(
+      loop, clock, job->plan, std::move(job->suites), std::move(hosts.hosts), *place->journal,
+      sinks,
+      {place->folder, job->spec.run.output_limit, job->spec.run.files_limit,
+       job->spec.run.kernel_log.allowed, job->spec.run.heartbeat,
+       [&](Duration now) { console.heartbeat(now); },
+       [&](const std::string& why_final) { return (*gate)->gate.ask(fold.run, why_final); }});
+  const Result<void> kept = broken_off ? run.resume({began, FFCI_VERSION}, broken_off->since)
+                                       : run.run({place->run_id,
+                                                  job->spec.name,
+                                                  FFCI_VERSION,
+                                                  began,
+                                                  job->plan.seed,
+                                                  place->folder.string(),
+                                                  job->durations,
+                                                  job->shard,
+                                                  {},
+                                                  gate->has_value(),
+                                                  *gate ? (*gate)->baseline : std::nullopt});
 
   const Result<void> reported =
       write_reports(fold.run, {place->folder, job->spec.reports.junit, job->spec.reports.summary});

@@ -260,6 +260,15 @@ void RunLoop::perform(const action::StopBatch& stop) {
   });
 }
 
+void RunLoop::perform(const action::JudgeRun& judge) {
+  GateAnswer answer = options_.ask_gate(judge.why_final);
+  if (auto* orders = std::get_if<std::vector<RerunOrder>>(&answer)) {
+    tell(input::OrderReruns{std::move(*orders)});
+  } else {
+    tell(input::AcceptJudgement{std::get<Judgement>(std::move(answer))});
+  }
+}
+
 void RunLoop::perform(const action::WakeAt& wake) {
   wake_.expires_at(std::chrono::steady_clock::time_point(began_ + wake.time));
   wake_.async_wait([this](const boost::system::error_code& error) {

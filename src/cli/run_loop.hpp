@@ -18,6 +18,7 @@
 #include "base/clock.hpp"
 #include "cli/batch_run.hpp"
 #include "engine/engine.hpp"
+#include "gate/gate.hpp"
 #include "hosts/host.hpp"
 #include "store/journal.hpp"
 #include "suites/suite.hpp"
@@ -31,6 +32,8 @@ struct RunLoopOptions {
   std::vector<KernelLogAllowance> kernel_log_allowed;
   Duration heartbeat{};                            // zero: none
   std::function<void(Duration now)> on_heartbeat;  // `now`: since the run began
+  // As Gate::ask, of the run as the sinks know it; for a gated plan.
+  std::function<GateAnswer(const std::string& why_final)> ask_gate;
 };
 
 class RunLoop {
@@ -65,6 +68,7 @@ class RunLoop {
   void perform(const action::StopScope& stop);
   void perform(const action::StartBatch& start);
   void perform(const action::StopBatch& stop);
+  void perform(const action::JudgeRun& judge);
   void perform(const action::WakeAt& wake);
   void perform(const action::Finish& finish);
 

@@ -8,6 +8,7 @@
 
 #include "report/console_line.hpp"
 #include "report/console_summary.hpp"
+#include "report/gate_text.hpp"
 #include "report/shown_text.hpp"
 
 namespace ffci {
@@ -60,6 +61,11 @@ void ConsoleReport::on(const RunStarted& fact) {
   if (fact.shard) {
     line(fmt::format("shard {} of {} of the plan {}", fact.shard->index, fact.shard->count,
                      shown_line(fact.shard->plan)));
+  }
+  if (fact.baseline) {
+    line(fmt::format("gate: judged by {}", shown_line(fact.baseline->shown)));
+  } else if (fact.gated) {
+    line("gate: there is no baseline, so any failure counts");
   }
   durations_ = shown_line(fact.durations);
 }
@@ -138,11 +144,12 @@ void ConsoleReport::on(const SuiteTornDown& fact) {
 }
 
 void ConsoleReport::on(const AttemptStarted& fact) {
-  running_[fact.test] = {now_, fact.host, fact.slot};
+  running_[{fact.host, fact.slot}] = {fact.test, now_, fact.purpose};
 }
 
 void ConsoleReport::on(const AttemptFinished& fact) {
-  running_.erase(fact.test);
+  running_.erase({fact.result.host, fact.result.slot});
+  if (fact.result.purpose != Purpose::verdict) return tell_rerun(fact.test, fact.result);
   TestResult& test = unfinished_[fact.test];
   test.id = fact.test;
   test.attempts.push_back(without_output(fact.result));
@@ -154,7 +161,6 @@ void ConsoleReport::on(const AttemptFinished& fact) {
 }
 
 void ConsoleReport::on(const TestFinished& fact) {
-  running_.erase(fact.test);
   std::erase(undecided_, fact.test);
   TestResult test = std::move(unfinished_[fact.test]);
   unfinished_.erase(fact.test);
@@ -171,6 +177,27 @@ void ConsoleReport::on(const TestFinished& fact) {
   // What never began is named in the summary, where thousands of them are one line.
   const bool worth_a_line = verdict != Verdict::passed && verdict != Verdict::not_run;
   if (worth_a_line || options_.verbose) line(to_string(line_of(test), options_.colour));
+}
+
+void ConsoleReport::on(const RerunsOrdered& fact) {
+  for (const RerunOrder& order : fact.orders)
+    reruns_ordered_ += order.change + order.base;
+  line(fmt::format("gate: {}", reruns_text(fact.orders)));
+}
+
+void ConsoleReport::tell_rerun(const TestId& test, const Attempt& attempt) {
+  ++reruns_done_;
+  if (!attempt.outcome) return;
+  const std::string reason = reason_of(*attempt.outcome);
+  const bool base = attempt.purpose == Purpose::base;
+  const TestLine rerun{base ? "BASE" : "RERUN",
+                       is_bad(*attempt.outcome) ? Paint::red : Paint::green,
+                       attempt.duration,
+                       shown_name(test),
+                       fmt::format("{}{}{}", outcome_name(*attempt.outcome),
+                                   reason.empty() ? "" : ": ", shown_line(reason)),
+                       place_of(attempt)};
+  line(to_string(rerun, options_.colour));
 }
 
 void ConsoleReport::on(const RunStopping& fact) {
@@ -225,26 +252,30 @@ void ConsoleReport::heartbeat(Duration now) {
   std::string text =
       fmt::format("{:>8} {:>7}  {}/{} done", "", human_duration(now), done_, selected_);
   if (bad_ > 0) text += fmt::format(" ({} failed)", bad_);
+  if (reruns_ordered_ > 0)
+    text += fmt::format(", {}/{} reruns done", reruns_done_, reruns_ordered_);
   text += fmt::format(", {} running", running_.size());
   if (!running_.empty()) text += ": " + running_tests(now);
   line(text + estimate(now));
 }
 
 std::string ConsoleReport::running_tests(Duration now) const {
-  using Entry = std::pair<const TestId, Running>;
+  using Entry = std::pair<const Place, Running>;
   std::vector<const Entry*> longest;
   for (const Entry& entry : running_)
     longest.push_back(&entry);
   std::sort(longest.begin(), longest.end(), [](const Entry* a, const Entry* b) {
-    return std::tie(a->second.started, a->first) < std::tie(b->second.started, b->first);
+    return std::tie(a->second.started, a->second.test, a->first) <
+           std::tie(b->second.started, b->second.test, b->first);
   });
   std::vector<std::string> named;
   for (const Entry* entry : longest) {
     if (named.size() == most_running_named) break;
-    const auto& [id, running] = *entry;
-    named.push_back(fmt::format("{} {} on {}/{}", shown_name(id),
+    const auto& [place, running] = *entry;
+    named.push_back(fmt::format("{}{} {} on {}/{}", shown_name(running.test),
+                                running.purpose == Purpose::verdict ? "" : " (rerun)",
                                 human_duration(std::max(Duration{}, now - running.started)),
-                                shown_line(running.host), running.slot));
+                                shown_line(place.first), place.second));
   }
   return fmt::format("{}{}", fmt::join(named, ", "), longest.size() > named.size() ? ", …" : "");
 }
@@ -255,8 +286,8 @@ std::string ConsoleReport::estimate(Duration now) const {
     slots += count;
   if (slots <= 0) return {};
   Duration work = expected_left_, longest{};
-  for (const auto& [id, running] : running_) {
-    const auto test = unfinished_.find(id);
+  for (const auto& [place, running] : running_) {
+    const auto test = unfinished_.find(running.test);
     if (test == unfinished_.end() || !test->second.expected) continue;
     const Duration elapsed = std::max(Duration{}, now - running.started);
     work -= std::min(*test->second.expected, elapsed);

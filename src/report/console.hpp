@@ -37,10 +37,11 @@ class ConsoleReport final : public EventSink {
 
  private:
   struct Running {
+    TestId test;
     Duration started{};
-    std::string host;
-    int slot = 0;
+    Purpose purpose = Purpose::verdict;
   };
+  using Place = std::pair<std::string, int>;  // host and slot
 
   void on(const RunStarted& fact);
   void on(const TestSelected& fact);
@@ -54,6 +55,8 @@ class ConsoleReport final : public EventSink {
   void on(const AttemptFinished& fact);
   void on(const FilesKept&) {}
   void on(const RunResumed&) {}
+  void on(const RerunsOrdered& fact);
+  void on(const RunJudged&) {}
   void on(const TestFinished& fact);
   void on(const RunStopping& fact);
   void on(const RunFinished& fact);
@@ -62,6 +65,7 @@ class ConsoleReport final : public EventSink {
   void warn(std::string_view text) const;
   void announce_tests();
   void tell_retries();
+  void tell_rerun(const TestId& test, const Attempt& attempt);
   [[nodiscard]] std::string running_tests(Duration now) const;
   [[nodiscard]] std::string estimate(Duration now) const;
 
@@ -72,13 +76,14 @@ class ConsoleReport final : public EventSink {
   std::string durations_;                              // where the expected ones came from
   bool announced_ = false;                             // how many tests there are
   std::unordered_map<TestId, TestResult> unfinished_;  // without the output of their attempts
-  std::unordered_map<TestId, Running> running_;
+  std::map<Place, Running> running_;
   std::unordered_map<std::string, int> slots_;  // of each host that is ready
   std::map<std::string, std::string> boots_;    // of the hosts that were up: their boot id
   // Tests whose attempt went wrong. One whose test finishes at the same time is not retried, so
   // they wait for time to pass.
   std::vector<TestId> undecided_;
   std::size_t selected_ = 0, done_ = 0, bad_ = 0;
+  std::size_t reruns_ordered_ = 0, reruns_done_ = 0;
   Duration expected_left_{};         // of the unfinished tests
   std::size_t unexpected_left_ = 0;  // unfinished tests with no expected duration
 };

@@ -13,6 +13,7 @@
 #include "model/exit_code.hpp"
 #include "report/console_line.hpp"
 #include "report/failure_details.hpp"
+#include "report/gate_text.hpp"
 #include "report/shown_text.hpp"
 
 namespace ffci {
@@ -52,6 +53,7 @@ class Summary {
     if (options_.print_n_slowest > 0) add_slowest();
     if (options_.print_duration_histogram) add_histogram();
     add_troubles();
+    add_gate();
     if (options_.print_failure_list) add_failure_list();
     if (options_.ci == CiSystem::github) add_annotations();
     if (options_.print_log_ins) add_log_ins();
@@ -69,6 +71,7 @@ class Summary {
   void add_slowest();
   void add_histogram();
   void add_troubles();
+  void add_gate();
   void add_not_run(const TestList& tests);
   void add_failure_list();
   void add_annotations();
@@ -86,6 +89,8 @@ void Summary::add_details() {
   for (const Verdict verdict : troubles) {
     if (verdict == Verdict::not_run) continue;
     for (const TestResult* test : tests_with(run_, verdict)) {
+      const TestJudgement* judged = judgement_of(run_, test->id);
+      if (judged != nullptr && judged->decision == Decision::known) continue;
       if (told == most_detailed) {
         ++untold;
         continue;
@@ -166,6 +171,16 @@ void Summary::add_troubles() {
   }
 }
 
+void Summary::add_gate() {
+  if (!run_.judgement()) return;
+  const std::string text = gate_text(*run_.judgement(), options_.colour);
+  if (text.empty()) return;
+  const std::string& baseline = run_.judgement()->baseline;
+  add_title(baseline.empty() ? "Gate, without a baseline:"
+                             : fmt::format("Gate, judged by {}:", shown_line(baseline)));
+  text_ += text;
+}
+
 void Summary::add_not_run(const TestList& tests) {
   std::map<std::string, TestList> by_reason;
   for (const TestResult* test : tests)
@@ -203,8 +218,16 @@ void Summary::add_annotations() {
   for (const Verdict verdict : troubles) {
     if (!is_bad(verdict)) continue;
     for (const TestResult* test : tests_with(run_, verdict)) {
+      const TestJudgement* judged = judgement_of(run_, test->id);
+      const bool red = judged == nullptr || judged->decision == Decision::regression ||
+                       judged->decision == Decision::failure ||
+                       judged->decision == Decision::inconclusive;
+      if (!red) continue;
       if (annotated++ == most_annotations) return;
-      text_ += github_error(shown_name(test->id), shown_line(test->reason()));
+      std::string why = shown_line(test->reason());
+      if (judged != nullptr && judged->why != test->reason())
+        why = fmt::format("{}: {}; {}", judged_word(*judged), shown_line(judged->why), why);
+      text_ += github_error(shown_name(test->id), why);
     }
   }
 }
@@ -241,6 +264,7 @@ void Summary::add_result() {
   std::replace(name.begin(), name.end(), '_', ' ');
   std::string text =
       fmt::format("result: {} (exit code {}): ", name, static_cast<int>(exit_code_for(run_)));
+  if (run_.judgement()) text += shown_line(run_.judgement()->why) + "; ";
   text += fmt::format("{} of {} failed", failed, counted(total, "test"));
   if (mute > 0) text += fmt::format(", {} without a result", mute);
   if (counts.at(Verdict::flaky) > 0) text += fmt::format(", {} flaky", counts.at(Verdict::flaky));

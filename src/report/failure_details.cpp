@@ -35,6 +35,13 @@ std::string other_attempts(const TestResult& test, const Attempt* shown) {
     text += fmt::format("  attempt {}{}{}: {}\n", attempt.number, place.empty() ? "" : " on ",
                         place, reason.empty() ? outcome_name(*attempt.outcome) : reason);
   }
+  for (const Attempt& attempt : test.reruns) {
+    if (!attempt.outcome) continue;
+    const std::string reason = shown_line(reason_of(*attempt.outcome));
+    text += fmt::format("  rerun {} on {}{}: {}\n", attempt.number, place_of(attempt),
+                        attempt.purpose == Purpose::base ? ", the base kernel" : "",
+                        reason.empty() ? outcome_name(*attempt.outcome) : reason);
+  }
   return text;
 }
 
