@@ -131,7 +131,8 @@ TEST_CASE("what stays is not tried again") {
       {{"surely no HTTP\n"}, ErrorKind::unavailable, "cannot get"},
   };
   for (const auto& [bad, kind, said] : cases) {
-    CAPTURE(bad.bytes);
+    const std::string& sent = bad.bytes;
+    CAPTURE(sent);
     ScriptedServer server({bad});
     const Error error = error_of(fetch(server.url(), impatient()));
     CHECK(error.kind == kind);
