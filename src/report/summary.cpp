@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "json/judgement_json.hpp"
 #include "model/attempt_facts.hpp"
 #include "model/exit_code.hpp"
 
@@ -59,6 +60,7 @@ Json output_json(const OutputExcerpt& output) {
 
 Json attempt_json(const Run& run, const Attempt& attempt) {
   Json json{{"number", attempt.number}};
+  if (attempt.purpose != Purpose::verdict) json["purpose"] = purpose_name(attempt.purpose);
   if (!attempt.host.empty()) json["host"] = attempt.host;
   if (attempt.slot != 0) json["slot"] = attempt.slot;
   json["started"] = rfc3339(run.header().at + attempt.started);
@@ -74,6 +76,8 @@ Json attempt_json(const Run& run, const Attempt& attempt) {
   }
   if (const std::string signature = signature_of(attempt); !signature.empty())
     json["signature"] = signature;
+  if (const std::string signature = failure_signature_of(attempt); !signature.empty())
+    json["failure_signature"] = signature;
   if (!attempt.subtests.empty()) json["subtests"] = subtests_json(attempt.subtests);
   if (attempt.subtests_dropped > 0) json["subtests_dropped"] = attempt.subtests_dropped;
   if (!attempt.kernel_reports.empty())
@@ -100,6 +104,8 @@ Json test_json(const Run& run, const TestResult& test) {
   Json& attempts = json["attempts"] = Json::array();
   for (const Attempt& attempt : test.attempts)
     attempts.push_back(attempt_json(run, attempt));
+  for (const Attempt& rerun : test.reruns)
+    json["reruns"].push_back(attempt_json(run, rerun));
   return json;
 }
 
@@ -148,6 +154,8 @@ std::string summary_json(const Run& run) {
   Json& tests = json["tests"] = Json::array();
   for (const TestResult& test : run.tests())
     tests.push_back(test_json(run, test));
+  if (header.gated && !run.judgement()) json["judged"] = false;
+  if (run.judgement()) json["gate"] = judgement_to_json(*run.judgement());
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

@@ -8,7 +8,7 @@
 #include <stdexcept>
 
 #include "base/text.hpp"
-#include "store/judgement_json.hpp"
+#include "json/judgement_json.hpp"
 
 namespace ffci {
 namespace {

@@ -10,11 +10,12 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "json/judgement_json.hpp"
 
 namespace ffci {
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 
 constexpr int deepest = 32;
 constexpr double longest_seconds = 100.0 * 365 * 24 * 3600;
@@ -74,6 +75,15 @@ class Place {
     const double value = json_->is_number() ? json_->get<double>() : -1;
     if (!(value >= 0 && value <= longest_seconds)) complain("expected seconds");
     return from_seconds(value);
+  }
+  // `reader`: throws what is wrong with it.
+  template <class Reader>
+  auto read(Reader reader) const {
+    try {
+      return reader(*json_);
+    } catch (const std::exception& error) {
+      complain(error.what());
+    }
   }
   [[nodiscard]] WallTime time() const {
     const auto time = parse_rfc3339(text());
@@ -146,7 +156,8 @@ std::optional<Outcome> outcome_from(const Place& attempt) {
   const std::string why = attempt.text_of("reason");
   if (name == "unfinished") return std::nullopt;
   if (name == "passed") return Passed{};
-  if (name == "failed") return Failed{why, exit_from(attempt)};
+  if (name == "failed")
+    return Failed{why, exit_from(attempt), attempt.text_of("failure_signature")};
   if (name == "skipped") return Skipped{why};
   if (name == "timed_out") return TimedOut{limit_from(attempt, why)};
   if (name == "crashed") return Crashed{why, attempt.text_of("signature")};
@@ -237,6 +248,7 @@ class SummaryReader {
       read_test(test);
     for (const Place& stop : summary.items_of("stops"))
       add(RunStopping{stop.text()});
+    if (const auto gate = summary.find("gate")) add(RunJudged{gate->read(judgement_from_json)});
     if (summary.find("finished")) add(read_end(summary));
     return std::move(events_);
   }
@@ -261,6 +273,7 @@ class SummaryReader {
     for (const Place& merged : summary.items_of("merged"))
       header.merged.push_back(merged.text());
     at_ = header.at;
+    header.gated = summary.find("gate") || summary.find("judged");
     // The run lasts until its last event, whichever that is.
     add(std::move(header), summary.at("duration_seconds").seconds());
   }
@@ -352,6 +365,12 @@ class SummaryReader {
       }
       outcomes.push_back(*attempt.outcome);
       add(AttemptFinished{id, std::move(attempt)});
+    }
+    for (const Place& place : test.items_of("reruns")) {
+      Attempt rerun = attempt_from(place, at_);
+      const bool base = place.text_of("purpose") == purpose_name(Purpose::base);
+      rerun.purpose = base ? Purpose::base : Purpose::confirmation;
+      if (rerun.outcome) add(AttemptFinished{id, std::move(rerun)});
     }
     check_verdict(test, outcomes);
     TestFinished finished{id, {}};

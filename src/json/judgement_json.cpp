@@ -1,4 +1,4 @@
-#include "store/judgement_json.hpp"
+#include "json/judgement_json.hpp"
 
 #include <fmt/format.h>
 
