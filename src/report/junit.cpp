@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/text.hpp"
+#include "report/gate_text.hpp"
 #include "report/junit_text.hpp"
 #include "report/shown_text.hpp"
 
@@ -59,10 +60,69 @@ std::string failed_subtests(const Attempt& attempt, std::size_t most_bytes) {
                      attempt.subtests.size() + attempt.subtests_dropped, text);
 }
 
+// What the gate says of each result; where it says nothing, the verdict counts.
+class Judgements {
+ public:
+  explicit Judgements(const Run& run) {
+    if (!run.judgement()) return;
+    for (const TestJudgement& judged : run.judgement()->tests)
+      by_test_.emplace(judged.id, &judged);
+    // Of several iterations those that failed are meant, or else the first.
+    std::map<TestId, bool> any_bad;
+    for (const TestResult& test : run.tests())
+      any_bad[without_iteration(test.id)] |= is_bad(test.verdict());
+    for (const TestResult& test : run.tests()) {
+      const auto found = by_test_.find(without_iteration(test.id));
+      if (found == by_test_.end()) continue;
+      bool& nobody_else = any_bad[found->first];
+      if (is_bad(test.verdict()) || !nobody_else) meant_.emplace(test.id, found->second);
+      nobody_else = true;
+    }
+  }
+
+  [[nodiscard]] const TestJudgement* of(const TestResult& test) const {
+    const auto found = meant_.find(test.id);
+    return found == meant_.end() ? nullptr : found->second;
+  }
+
+ private:
+  static TestId without_iteration(TestId id) {
+    id.iteration = 1;
+    return id;
+  }
+  std::map<TestId, const TestJudgement*> by_test_, meant_;
+};
+
+// The gate's word for it: a regression is one even where the test passed in the end.
+enum class Shown { passed, flaky, skipped, failure, error };
+
+Shown shown_as(const TestResult& test, const TestJudgement* judged) {
+  const Verdict verdict = test.verdict();
+  if (judged != nullptr && judged->decision == Decision::regression) return Shown::failure;
+  if (verdict == Verdict::passed) return Shown::passed;
+  if (verdict == Verdict::flaky) return Shown::flaky;
+  if (verdict == Verdict::skipped) return Shown::skipped;
+  if (!is_bad(verdict)) return Shown::error;
+  if (judged == nullptr) return Shown::failure;
+  switch (judged->decision) {
+    case Decision::regression:
+    case Decision::failure:
+      return Shown::failure;
+    case Decision::inconclusive:
+      return Shown::error;
+    case Decision::flaky:
+      return Shown::flaky;
+    case Decision::known:
+    case Decision::noted:
+      return Shown::skipped;
+  }
+  return Shown::failure;
+}
+
 class JunitWriter {
  public:
   JunitWriter(const Run& run, const JunitOptions& options)
-      : run_(run), options_(options), budget_(junit_budget(run)) {}
+      : run_(run), options_(options), budget_(junit_budget(run)), judgements_(run) {}
 
   std::string write();
 
@@ -80,33 +140,37 @@ class JunitWriter {
   std::string details(const Attempt& attempt, std::string_view message) const;
   std::string attachments(const TestResult& test) const;
   std::vector<const HostRecord*> hosts_of(const TestList& tests) const;
+  void add_vanished(pugi::xml_node root, std::size_t number) const;
+  void set_totals(pugi::xml_node node, const TestList& tests, Duration time, WallTime began,
+                  std::size_t vanished = 0) const;
+  std::vector<const TestJudgement*> vanished() const;
 
   const Run& run_;
   const JunitOptions& options_;
   const JunitBudget budget_;
+  const Judgements judgements_;
 };
 
-struct Totals {
-  std::size_t tests = 0, failures = 0, errors = 0, skipped = 0;
-};
-
-Totals totals_of(const TestList& tests) {
-  Totals totals;
-  for (const TestResult* test : tests) {
-    const Verdict verdict = test->verdict();
-    ++totals.tests;
-    if (is_bad(verdict)) ++totals.failures;
-    if (verdict == Verdict::error || verdict == Verdict::not_run) ++totals.errors;
-    if (verdict == Verdict::skipped) ++totals.skipped;
+// Tests of the baseline without which the build is red.
+std::vector<const TestJudgement*> JunitWriter::vanished() const {
+  std::vector<const TestJudgement*> vanished;
+  if (!run_.judgement()) return vanished;
+  for (const TestJudgement& judged : run_.judgement()->tests) {
+    if (judged.change == Change::vanished && judged.decision == Decision::regression)
+      vanished.push_back(&judged);
   }
-  return totals;
+  return vanished;
 }
 
-void set_totals(pugi::xml_node node, const Totals& totals, Duration time, WallTime began) {
-  set(node, "tests", std::to_string(totals.tests));
-  set(node, "failures", std::to_string(totals.failures));
-  set(node, "errors", std::to_string(totals.errors));
-  set(node, "skipped", std::to_string(totals.skipped));
+void JunitWriter::set_totals(pugi::xml_node node, const TestList& tests, Duration time,
+                             WallTime began, std::size_t vanished) const {
+  std::map<Shown, std::size_t> number;
+  for (const TestResult* test : tests)
+    ++number[shown_as(*test, judgements_.of(*test))];
+  set(node, "tests", std::to_string(tests.size() + vanished));
+  set(node, "failures", std::to_string(number[Shown::failure] + vanished));
+  set(node, "errors", std::to_string(number[Shown::error]));
+  set(node, "skipped", std::to_string(number[Shown::skipped]));
   set(node, "time", seconds(time));
   set(node, "timestamp", rfc3339(began));
 }
@@ -139,10 +203,11 @@ std::string JunitWriter::write() {
   set(declaration, "encoding", "UTF-8");
   pugi::xml_node root = document.append_child("testsuites");
   set(root, "name", name_of(run_.header().job));
-  set_totals(root, totals_of(all), run_.duration(), run_.header().at);
+  set_totals(root, all, run_.duration(), run_.header().at, vanished().size());
   const std::vector<TestList> suites = by_suite(all);
   for (std::size_t i = 0; i < suites.size(); ++i)
     add_suite(root, i, suites[i]);
+  if (!vanished().empty()) add_vanished(root, suites.size());
 
   struct ToString final : pugi::xml_writer {
     std::string text;
@@ -164,12 +229,27 @@ void JunitWriter::add_suite(pugi::xml_node root, std::size_t number, const TestL
   pugi::xml_node suite = root.append_child("testsuite");
   set(suite, "name", suite_name(tests.front()->id));
   set(suite, "id", std::to_string(number));
-  set_totals(suite, totals_of(tests), time, run_.header().at + began);
+  set_totals(suite, tests, time, run_.header().at + began);
   const std::vector<const HostRecord*> hosts = hosts_of(tests);
   if (!hosts.empty()) set(suite, "hostname", name_of(hosts.front()->name));
   add_properties(suite, tests);
   for (const TestResult* test : tests)
     add_case(suite, *test);
+}
+
+void JunitWriter::add_vanished(pugi::xml_node root, std::size_t number) const {
+  pugi::xml_node suite = root.append_child("testsuite");
+  set(suite, "name", "vanished tests");
+  set(suite, "id", std::to_string(number));
+  set_totals(suite, {}, {}, run_.header().at, vanished().size());
+  for (const TestJudgement* judged : vanished()) {
+    pugi::xml_node node = suite.append_child("testcase");
+    set(node, "name", name_of(judged->id.name));
+    set(node, "classname", suite_name(judged->id));
+    set(node, "time", seconds({}));
+    pugi::xml_node told = add_told(node, "failure", "vanished", judged->why);
+    told.text().set(told.attribute("message").value());
+  }
 }
 
 std::vector<const HostRecord*> JunitWriter::hosts_of(const TestList& tests) const {
@@ -228,35 +308,46 @@ std::string JunitWriter::details(const Attempt& attempt, std::string_view messag
 }
 
 void JunitWriter::add_verdict(pugi::xml_node node, const TestResult& test) const {
-  const Verdict verdict = test.verdict();
-  if (verdict == Verdict::passed || verdict == Verdict::flaky) return;
+  const TestJudgement* judged = judgements_.of(test);
+  const Shown shown = shown_as(test, judged);
+  if (shown == Shown::passed || shown == Shown::flaky) return;
   const Attempt* decided = test.deciding_attempt();
   const bool ended = decided != nullptr && decided->outcome;
+  const bool judges = judged != nullptr && (is_bad(test.verdict()) || shown == Shown::failure);
+  std::string why = test.reason();
+  if (judges) {
+    const std::string gate = fmt::format("{}: {}", judged_word(*judged), judged->why);
+    why = why.empty() || judged->why.find(why) != std::string::npos ? gate : gate + "; " + why;
+  }
+  const std::string_view outcome = ended ? outcome_name(*decided->outcome) : "not_run";
   pugi::xml_node told;
-  if (verdict == Verdict::skipped) {
-    told = add_told(node, "skipped", "", test.reason());
-  } else if (is_bad(verdict)) {
-    told = add_told(node, "failure", failure_type(*decided->outcome), test.reason());
+  if (shown == Shown::skipped) {
+    told = add_told(node, "skipped", "", why);
+  } else if (shown == Shown::failure) {
+    const bool red = judged != nullptr && judged->decision == Decision::regression;
+    told = add_told(node, "failure", red ? "regression" : failure_type(*decided->outcome), why);
   } else {
-    told =
-        add_told(node, "error", ended ? outcome_name(*decided->outcome) : "not_run", test.reason());
+    told = add_told(node, "error", judges ? "inconclusive" : outcome, why);
   }
   const std::string message = told.attribute("message").value();
   told.text().set(
-      (ended && verdict != Verdict::skipped ? details(*decided, message) : message).c_str());
+      (ended && shown != Shown::skipped ? details(*decided, message) : message).c_str());
 }
 
 void JunitWriter::add_earlier_attempts(pugi::xml_node node, const TestResult& test) const {
-  const Verdict verdict = test.verdict();
-  if (verdict != Verdict::flaky && !is_bad(verdict)) return;
-  const Attempt* decided = test.deciding_attempt();
-  for (const Attempt& attempt : test.attempts) {
-    if (&attempt == decided || !attempt.outcome || !is_bad(*attempt.outcome)) continue;
-    const char* element = verdict == Verdict::flaky ? "flakyFailure" : "rerunFailure";
-    pugi::xml_node told =
-        add_told(node, element, failure_type(*attempt.outcome), reason_of(*attempt.outcome));
-    const std::string text = details(attempt, told.attribute("message").value());
-    told.append_child("stackTrace").text().set(text.c_str());
+  const Shown shown = shown_as(test, judgements_.of(test));
+  if (shown == Shown::passed || shown == Shown::skipped) return;
+  const Attempt* decided = shown == Shown::flaky ? nullptr : test.deciding_attempt();
+  for (const auto* attempts : {&test.attempts, &test.reruns}) {
+    for (const Attempt& attempt : *attempts) {
+      if (&attempt == decided || !attempt.outcome || !is_bad(*attempt.outcome)) continue;
+      if (attempt.purpose == Purpose::base) continue;
+      const char* element = shown == Shown::flaky ? "flakyFailure" : "rerunFailure";
+      pugi::xml_node told =
+          add_told(node, element, failure_type(*attempt.outcome), reason_of(*attempt.outcome));
+      const std::string text = details(attempt, told.attribute("message").value());
+      told.append_child("stackTrace").text().set(text.c_str());
+    }
   }
 }
 

@@ -103,16 +103,18 @@ JunitBudget budget_with_stream(std::size_t stream) {
 JunitBudget junit_budget(const Run& run) {
   std::vector<std::size_t> sizes, sizes_of_excerpts;
   for (const TestResult& test : run.tests()) {
-    for (const Attempt& attempt : test.attempts) {
-      for (const OutputExcerpt* output : {&attempt.standard_output, &attempt.standard_error}) {
-        sizes.push_back(xml_size(output->head) + xml_size(output->tail));
-        sizes_of_excerpts.push_back(sizes.back());
+    for (const auto* attempts : {&test.attempts, &test.reruns}) {
+      for (const Attempt& attempt : *attempts) {
+        for (const OutputExcerpt* output : {&attempt.standard_output, &attempt.standard_error}) {
+          sizes.push_back(xml_size(output->head) + xml_size(output->tail));
+          sizes_of_excerpts.push_back(sizes.back());
+        }
+        // What the kernel said during a pass is kept, but not shown.
+        if (attempt.outcome && std::holds_alternative<Passed>(*attempt.outcome)) continue;
+        const OutputExcerpt& log = attempt.kernel_log;
+        sizes_of_excerpts.push_back(xml_size(log.head) + xml_size(log.tail));
+        sizes_of_excerpts.push_back(xml_size(kernel_reports(attempt, longest_message)));
       }
-      // What the kernel said during a pass is kept, but not shown.
-      if (attempt.outcome && std::holds_alternative<Passed>(*attempt.outcome)) continue;
-      const OutputExcerpt& log = attempt.kernel_log;
-      sizes_of_excerpts.push_back(xml_size(log.head) + xml_size(log.tail));
-      sizes_of_excerpts.push_back(xml_size(kernel_reports(attempt, longest_message)));
     }
   }
   std::size_t stream = longest_stream;

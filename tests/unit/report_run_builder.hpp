@@ -90,9 +90,10 @@ class RunBuilder {
     return *this;
   }
   // Begun, and nothing more is known of it.
+  // In slot 2, the next one in slot 3, ….
   RunBuilder& running(TestId id, std::optional<Duration> expected = {}) {
     selected_.push_back({id, expected});
-    add(AttemptStarted{std::move(id), 1, "local", 2, "tests/running/1"});
+    add(AttemptStarted{std::move(id), 1, "local", next_slot_++, "tests/running/1"});
     return *this;
   }
   RunBuilder& waiting(TestId id, std::optional<Duration> expected = {}) {
@@ -141,6 +142,7 @@ class RunBuilder {
   }
 
   RunStarted header_;
+  int next_slot_ = 2;
   std::vector<TestSelected> selected_;
   std::vector<RunEvent> facts_;
   Duration now_ = 100ms;
