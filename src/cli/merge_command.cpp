@@ -8,6 +8,7 @@
 #include "cli/commands.hpp"
 #include "cli/earlier_runs.hpp"
 #include "cli/reports.hpp"
+#include "gate/gate.hpp"
 #include "report/console.hpp"
 #include "store/journal.hpp"
 #include "store/merge_shards.hpp"
@@ -30,6 +31,32 @@ Result<std::vector<ShardRun>> read_shards(const MergeChoices& choices) {
     shards.push_back({*folder, std::move(*events)});
   }
   return shards;
+}
+
+// What the gates of the shards have said, joined, goes before the end of the run. Where a shard was
+// not judged, nobody can tell.
+void add_judgement(const std::vector<ShardRun>& shards, std::vector<RunEvent>& events) {
+  if (!std::get<RunStarted>(events.front().fact).gated) return;
+  std::vector<Judgement> parts;
+  for (const ShardRun& shard : shards) {
+    Run run;
+    for (const RunEvent& event : shard.events)
+      run.apply(event);
+    if (run.judgement()) {
+      parts.push_back(*run.judgement());
+    } else {
+      Judgement& open = parts.emplace_back();
+      open.result = GateResult::inconclusive;
+      open.why = fmt::format("run {} was not judged", run.header().run_id);
+    }
+  }
+  Run whole;
+  for (const RunEvent& event : events)
+    whole.apply(event);
+  const RunEvent end = events.back();
+  events.back().fact = RunJudged{joined(parts, whole)};
+  events.push_back(end);
+  ++events.back().sequence;
 }
 
 // All but the reports. The journal comes last and at once: a folder without one is no run.
@@ -78,7 +105,10 @@ Result<ExitCode> merge_command(const MergeChoices& choices) {
   if (!folder) return tl::unexpected(folder.error());
   std::error_code ignored;
   header.results_path = fs::absolute(*folder, ignored).lexically_normal().string();
-  const auto run = write_run(*folder, *shards, *merge_shards(*shards, header));
+  auto events = merge_shards(*shards, header);
+  if (!events) return tl::unexpected(events.error());
+  add_judgement(*shards, *events);
+  const auto run = write_run(*folder, *shards, *events);
   if (!run) {
     fs::remove_all(*folder, ignored);
     return tl::unexpected(run.error());

@@ -473,9 +473,13 @@ Judgement joined(const std::vector<Judgement>& parts, const Run& run) {
   for (const TestResult& test : run.tests())
     places.try_emplace(without_iteration(test.id), places.size());
   std::unordered_set<TestId> told;
+  std::string not_judged;
   whole.result = parts.empty() ? GateResult::inconclusive : GateResult::passed;
   for (const Judgement& part : parts) {
-    if (whole.baseline.empty()) whole.baseline = part.baseline;
+    if (!part.baseline.empty() && whole.baseline.find(part.baseline) == std::string::npos)
+      whole.baseline += (whole.baseline.empty() ? "" : ", ") + part.baseline;
+    if (part.result == GateResult::inconclusive && part.tests.empty())
+      not_judged += (not_judged.empty() ? "" : ", ") + part.why;
     // A part may have nothing that it could be compared by.
     if (part.result != GateResult::incomparable) whole.result = std::min(whole.result, part.result);
     whole.compared += part.compared;
@@ -506,6 +510,7 @@ Judgement joined(const std::vector<Judgement>& parts, const Run& run) {
       parts, [](const Judgement& part) { return part.result == GateResult::incomparable; });
   if (incomparable && !parts.empty()) whole.result = GateResult::incomparable;
   whole.why = words_of(whole);
+  if (!not_judged.empty()) whole.why += (whole.why.empty() ? "" : "; ") + not_judged;
   if (whole.why.empty()) whole.why = "nothing is worse";
   return whole;
 }

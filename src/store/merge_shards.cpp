@@ -148,6 +148,7 @@ std::vector<RunEvent> what_happened(const ShardRun& shard) {
     if (!of_an_earlier_end && !std::holds_alternative<RunStarted>(event.fact) &&
         !std::holds_alternative<TestSelected>(event.fact) &&
         !std::holds_alternative<RunResumed>(event.fact) &&
+        !std::holds_alternative<RunJudged>(event.fact) &&
         !std::holds_alternative<RunFinished>(event.fact))
       happened.push_back(event);
   }
@@ -167,8 +168,10 @@ void end_broken_off(const ShardRun& shard, std::vector<RunEvent>& happened) {
   const std::string why = fmt::format("shard {}/{} broke off", which.index, which.count);
   add(RunStopping{why});
   for (const TestResult& test : run.tests()) {
-    for (const Attempt& attempt : test.attempts) {
-      if (!attempt.outcome) add(AttemptFinished{test.id, broken_off(attempt, run.duration())});
+    for (const auto* attempts : {&test.attempts, &test.reruns}) {
+      for (const Attempt& attempt : *attempts) {
+        if (!attempt.outcome) add(AttemptFinished{test.id, broken_off(attempt, run.duration())});
+      }
     }
     if (test.finished) continue;
     add(TestFinished{test.id, test.attempts.empty() ? std::optional(why) : std::nullopt});
@@ -249,6 +252,8 @@ Result<std::vector<RunEvent>> merge_shards(const std::vector<ShardRun>& shards,
   for (const ShardRun* shard : *ordered) {
     whole.at = std::min(whole.at, header_of(*shard).at);
     whole.merged.push_back(header_of(*shard).run_id);
+    whole.gated |= header_of(*shard).gated;
+    if (!whole.baseline) whole.baseline = header_of(*shard).baseline;
   }
 
   std::vector<RunEvent> happened;
