@@ -62,7 +62,7 @@ std::string help() {
     text += fmt::format("  {:<10}{}\n", command.name, command.what);
   text +=
       "\n`ff-ci COMMAND --help` tells a command's options. `ff-ci --version` prints the "
-      "version.\n\nExit codes:\n";
+      "version.\n\nExit codes (with `--bisect` those that `git bisect run` wants):\n";
   for (const ExitCodeMeaning& code : exit_code_table())
     text += fmt::format("  {:<5}{}\n", static_cast<int>(code.code), code.meaning);
   return text;
@@ -110,25 +110,47 @@ void make_the_process_ordinary() {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
+// Takes --bisect out, wherever it stands: also a command line that is otherwise wrong must not look
+// like a bad revision.
+bool take_bisect(Arguments& arguments) {
+  const auto end = std::find(arguments.begin(), arguments.end(), "--");
+  const auto found = std::find(arguments.begin(), end, "--bisect");
+  if (found == end) return false;
+  arguments.erase(found);
+  return true;
+}
+
+Result<ExitCode> run_and_print(const Arguments& arguments) {
+  Result<ExitCode> done = dispatch(arguments);
+  const bool printed = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  if (done && !printed)
+    return fail(ErrorKind::io, fmt::format("cannot write to stdout: {}", std::strerror(errno)));
+  return done;
+}
+
+ExitCode exit_code_of(const Arguments& arguments) {
+  try {
+    const Result<ExitCode> done = run_and_print(arguments);
+    if (done) return *done;
+    print_error(done.error());
+    return exit_code_for(done.error().kind);
+  } catch (const std::system_error& error) {  // of fmt::print
+    print_error({ErrorKind::io, fmt::format("cannot write: {}", error.what())});
+    return ExitCode::io;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "ff-ci: internal error: {}\n", printable_line(error.what()));
+    return ExitCode::internal;
+  }
+}
+
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
   make_the_process_ordinary();
-  try {
-    Result<ExitCode> done = dispatch({argv + std::min(argc, 1), argv + argc});
-    const bool printed = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
-    if (done && !printed)
-      done = fail(ErrorKind::io, fmt::format("cannot write to stdout: {}", std::strerror(errno)));
-    if (done) return static_cast<int>(*done);
-    print_error(done.error());
-    return static_cast<int>(exit_code_for(done.error().kind));
-  } catch (const std::system_error& error) {  // of fmt::print
-    print_error({ErrorKind::io, fmt::format("cannot write: {}", error.what())});
-    return static_cast<int>(ExitCode::io);
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "ff-ci: internal error: {}\n", printable_line(error.what()));
-    return static_cast<int>(ExitCode::internal);
-  }
+  Arguments arguments(argv + std::min(argc, 1), argv + argc);
+  const bool bisect = take_bisect(arguments);
+  const ExitCode code = exit_code_of(arguments);
+  return bisect ? bisect_code(code) : static_cast<int>(code);
 }
 
 }  // namespace ffci

@@ -33,6 +33,21 @@ std::span<const ExitCodeMeaning> exit_code_table() {
   return table;
 }
 
+int bisect_code(ExitCode code) {
+  switch (code) {
+    case ExitCode::ok:
+    case ExitCode::regression:
+      return static_cast<int>(code);
+    case ExitCode::nothing_run:
+    case ExitCode::incomplete:
+    case ExitCode::no_hosts:
+    case ExitCode::temporary:
+      return 125;
+    default:
+      return static_cast<int>(code) | 128;
+  }
+}
+
 ExitCode exit_code_for(ErrorKind kind) {
   switch (kind) {
     case ErrorKind::usage:

@@ -38,6 +38,10 @@ struct ExitCodeMeaning {
 [[nodiscard]] std::span<const ExitCodeMeaning> exit_code_table();
 
 [[nodiscard]] ExitCode exit_code_for(ErrorKind kind);
+
+// As `git bisect run` wants it (git-bisect(1)): 0 is good, 1 bad, 125 can't be tested, and from 128
+// on it stops.
+[[nodiscard]] int bisect_code(ExitCode code);
 [[nodiscard]] ExitCode exit_code_for(const Run& run);
 
 }  // namespace ffci
