@@ -34,6 +34,7 @@ Engine::Engine(EnginePlan plan) : plan_(std::move(plan)) {
   for (size_t i = 0; i < tests_.size(); ++i) {
     const TestId& id = plan_.tests[i].id;
     tests_[i].suite = suites.at(id.suite);
+    tests_[i].of = i;
     tests_[i].company =
         companies.try_emplace({tests_[i].suite, id.configuration, id.iteration}, companies.size())
             .first->second;
@@ -159,10 +160,11 @@ void Engine::on(const input::Abandon& abandon) {
 // budgets of their own.
 void Engine::decide(size_t index, const Outcome& outcome, size_t host) {
   Test& test = tests_[index];
+  const bool lost = std::holds_alternative<HostLost>(outcome);
+  if (is_bad(outcome) || lost) tests_[test.of].avoid.insert(host);
+  if (lost) ++tests_[test.of].hosts_lost;
   if (test.purpose != Purpose::verdict) return finish_test(index);
   if (is_bad(outcome)) ++test.bad;
-  if (is_bad(outcome) || std::holds_alternative<HostLost>(outcome)) test.avoid.insert(host);
-  if (std::holds_alternative<HostLost>(outcome)) ++test.hosts_lost;
   if (std::holds_alternative<SetupFailed>(outcome) || std::holds_alternative<NotRun>(outcome))
     ++test.setup_failures;
   if (may_try_again(test, outcome) && ending_ == Ending::no) {
@@ -183,7 +185,8 @@ void Engine::decide(size_t index, const Outcome& outcome, size_t host) {
 // The number of the next attempt, before it is begun: several reruns of a test may be under way.
 void Engine::reserve_attempt(size_t index) {
   Test& test = tests_[index];
-  if (test.purpose != Purpose::verdict) test.attempts = tests_[test.of].last_rerun++;
+  if (test.purpose == Purpose::verdict || std::exchange(test.numbered, true)) return;
+  test.attempts = tests_[test.of].last_rerun++;
 }
 
 int Engine::next_attempt(size_t test) {

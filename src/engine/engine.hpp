@@ -48,9 +48,11 @@
 //
 // With a gate the run is not over when all tests are finished: the gate is asked, and may order
 // reruns of suspects, on the change or on base hosts, as often as it likes. A rerun has one
-// attempt, in a batch of its own, and rather on a host where the test did not fail. Base hosts are
-// started when the first rerun for them is ordered. A run that was stopped after failures, or for
-// what could not end before the deadline, may still rerun what can.
+// attempt, in a batch of its own, and rather on a host where neither the test nor another rerun of
+// it has failed; a host that it loses is one more that its test has lost. Base hosts are started
+// when the first rerun for them is ordered. A run that was stopped after failures, or for what
+// could not end before the deadline, may still rerun what can. How it has ended is not changed by
+// reruns for which no host was left, or not the time.
 //
 // A run that goes on after a break begins as it would have ended the moment before: what was
 // running then is recorded as not run, which uses up no budget, and has its turn again.
@@ -61,6 +63,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -70,6 +73,9 @@
 #include "engine/workload.hpp"
 
 namespace ffci {
+
+// Why a run ends when all its hosts are retired.
+inline constexpr std::string_view no_host_left = "no usable host was left";
 
 class Engine {
  public:
@@ -94,8 +100,9 @@ class Engine {
     bool finished = false;
     std::optional<Duration> took;  // the last attempt that ran to an end of its own
     Purpose purpose = Purpose::verdict;
-    std::size_t of = 0;  // a rerun: the test that it is one of
-    int last_rerun = 0;  // the number of the last one that was begun
+    std::size_t of = 0;     // the test that it is a rerun of, or itself: that one knows the hosts
+    bool numbered = false;  // a rerun that has its number
+    int last_rerun = 0;     // the last number that one of its reruns has
   };
 
   enum class Scope { none, setting_up, ready, unusable, tearing_down };
@@ -235,9 +242,11 @@ class Engine {
   void give_up_in_vain(std::size_t host, std::size_t suite);
   void put_back(std::size_t test);
   void remember(std::size_t test, const TestResult& earlier);
+  void remember_host(Test& test, const Attempt& ended);
   [[nodiscard]] bool may_try_again(const Test& test, const Outcome& outcome) const;
   void start_hosts();
   void add_rerun(std::size_t of, Purpose purpose);
+  void prepare_for_reruns(std::size_t host);
   [[nodiscard]] std::string why_no_reruns() const;
   [[nodiscard]] bool for_base_hosts(std::size_t suite) const { return suite >= suites_; }
   [[nodiscard]] std::size_t outside(std::size_t suite) const { return suite % suites_; }
@@ -256,6 +265,7 @@ class Engine {
   void end_run(Ending ending, RunFinished how, const std::string& why);
   void stop_batches(Urgency urgency, const Outcome& stopped_as);
   void retire(std::size_t host, const std::string& why);
+  [[nodiscard]] bool may_use_any_host() const;
   void record(decltype(RunEvent::fact) fact);
 
   enum class Gate {

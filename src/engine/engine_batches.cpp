@@ -97,11 +97,12 @@ void Engine::start_batch(size_t host, size_t slot, Pick pick) {
   for (const Slot& other : hosts_[host].slots) {
     if (other.use == Slot::Use::batch) batches_.at(other.batch).has_company = true;
   }
-  used = Slot{.use = Slot::Use::batch,
-              .batch = number,
-              .suite = pick.suite,
-              .idle_since = first.avoid.contains(host) ? used.idle_since : Duration::max(),
-              .alone = wants_to_be_alone(first)};
+  used =
+      Slot{.use = Slot::Use::batch,
+           .batch = number,
+           .suite = pick.suite,
+           .idle_since = tests_[first.of].avoid.contains(host) ? used.idle_since : Duration::max(),
+           .alone = wants_to_be_alone(first)};
   ++hosts_[host].suites[pick.suite].running;
   hosts_[host].suites[pick.suite].batches_in_vain.try_emplace(slot);
 
@@ -166,12 +167,13 @@ void Engine::end_attempt(Batch& batch, size_t place, Attempt result, bool shared
   if (result.duration == Duration{}) result.duration = now_ - batch.began;
   if (result.files.empty()) result.files = batch.files;
   const bool host_lost = std::holds_alternative<HostLost>(*result.outcome);
-  batch.lost_again = host_lost && test.hosts_lost > 0;
+  const int lost_before = tests_[test.of].hosts_lost;
+  batch.lost_again = host_lost && lost_before > 0;
   slot_of(batch).in_doubt = host_lost || std::holds_alternative<Crashed>(*result.outcome);
   // A test that ended by itself before it was stopped keeps the outcome it had.
   if (batch.stopped_as && (host_lost || std::holds_alternative<NotRun>(*result.outcome))) {
     const bool maybe_the_host =
-        host_lost && std::holds_alternative<TimedOut>(*batch.stopped_as) && test.hosts_lost == 0;
+        host_lost && std::holds_alternative<TimedOut>(*batch.stopped_as) && lost_before == 0;
     if (!maybe_the_host) result.outcome = *batch.stopped_as;
   }
   batch.ended_in_vain = std::holds_alternative<NotRun>(*result.outcome);

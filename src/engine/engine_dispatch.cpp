@@ -10,7 +10,7 @@ namespace ffci {
 void Engine::advance() {
   end_at_deadline();
   do_what_is_due();
-  if (hosts_.empty() && ending_ == Ending::no && unfinished_ > 0) {
+  if (!may_use_any_host() && ending_ == Ending::no && unfinished_ > 0) {
     end_run(Ending::stop_starting, {RunFinished::How::no_hosts, 0}, "the job has no host");
   }
   count_places();
@@ -136,7 +136,8 @@ int Engine::device_sets(size_t host) const {
 }
 
 bool Engine::is_last_chance(const Test& test) const {
-  return test.hosts_lost > 0 && test.hosts_lost >= plan_.max_host_restarts;
+  const int lost = tests_[test.of].hosts_lost;
+  return lost > 0 && lost >= plan_.max_host_restarts;
 }
 
 bool Engine::wants_to_be_alone(const Test& test) const {
@@ -146,9 +147,10 @@ bool Engine::wants_to_be_alone(const Test& test) const {
 // The time from which the test may run in this idle slot, as things are now. Another host that is
 // down comes first as well, as it may be back in a moment.
 Duration Engine::may_run_from(const Test& test, size_t host, const Slot& slot) const {
-  if (!test.avoid.contains(host)) return Duration::min();
+  const std::set<size_t>& avoid = tests_[test.of].avoid;
+  if (!avoid.contains(host)) return Duration::min();
   Places others = places_[test.suite];
-  for (const size_t avoided : test.avoid) {
+  for (const size_t avoided : avoid) {
     if (!usable(avoided, test.suite)) continue;
     --others.usable;
     if (hosts_[avoided].state == Host::State::ready) --others.up;
@@ -235,7 +237,8 @@ void Engine::fill_slots(size_t index) {
 
 void Engine::give_up_what_cannot_end_in_time() {
   if (ending_ != Ending::no || too_late_.empty() || unfinished_ > too_late_.size()) return;
-  end_run(Ending::stop_starting, {RunFinished::How::deadline, 0},
+  const RunFinished how = rerunning_ ? how_ : RunFinished{RunFinished::How::deadline, 0};
+  end_run(Ending::stop_starting, how,
           fmt::format("it was not expected to end before the run's deadline of {}",
                       human_duration(*plan_.deadline)));
 }

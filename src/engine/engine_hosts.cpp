@@ -134,13 +134,18 @@ void Engine::retire(size_t host, const std::string& why) {
   hosts_[host].state = Host::State::retired;
   hosts_changed_ = true;
   record(HostRetired{plan_.hosts[host].name, why});
-  bool any_left = false;
-  for (size_t other = 0; other < hosts_.size(); ++other)
-    any_left |= !plan_.hosts[other].base && hosts_[other].state != Host::State::retired;
-  if (any_left || ending_ != Ending::no || unfinished_ == 0) return;
+  if (may_use_any_host() || ending_ != Ending::no || unfinished_ == 0) return;
   // A run whose tests have all had their turns has not failed for want of hosts.
   const RunFinished how = rerunning_ ? how_ : RunFinished{RunFinished::How::no_hosts, 0};
-  end_run(Ending::stop_starting, how, "no usable host was left");
+  end_run(Ending::stop_starting, how, std::string(no_host_left));
+}
+
+// One that is not for base reruns only.
+bool Engine::may_use_any_host() const {
+  for (size_t host = 0; host < hosts_.size(); ++host) {
+    if (!plan_.hosts[host].base && hosts_[host].state != Host::State::retired) return true;
+  }
+  return false;
 }
 
 }  // namespace ffci

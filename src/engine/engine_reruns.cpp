@@ -15,16 +15,18 @@ void Engine::ask_gate() {
 
 // Empty: there may be some.
 std::string Engine::why_no_reruns() const {
-  if (ending_ == Ending::no)
-    return rerunning_ && reruns_begun_ == 0 ? "the reruns before came to nothing" : "";
   const bool early = how_.how == RunFinished::How::stopped_after_failures ||
                      how_.how == RunFinished::How::deadline;
-  return ending_ == Ending::stop_starting && early && !rerunning_ ? "" : why_ended_;
+  if (ending_ != Ending::no && (ending_ != Ending::stop_starting || !early || rerunning_))
+    return why_ended_;
+  if (!may_use_any_host()) return std::string(no_host_left);
+  return rerunning_ && reruns_begun_ == 0 ? "the reruns before came to nothing" : "";
 }
 
 void Engine::on(const input::OrderReruns& order) {
   if (gate_ != Gate::asked) return;
   gate_ = Gate::ahead;
+  if (!why_no_reruns().empty()) return;  // since it was asked; so it is asked again
   ending_ = Ending::no;
   rerunning_ = true;
   reruns_begun_ = 0;
@@ -45,15 +47,25 @@ void Engine::on(const input::OrderReruns& order) {
       if (round < of_test.base) add_rerun(found->second, Purpose::base);
     }
   }
-  for (size_t host = 0; host < hosts_.size(); ++host) {
-    const bool wanted = std::ranges::any_of(order.orders, [&](const RerunOrder& of_test) {
-      return (plan_.hosts[host].base ? of_test.base : of_test.change) > 0;
-    });
-    if (!wanted || hosts_[host].state != Host::State::down) continue;
-    hosts_[host].state = Host::State::starting;
-    hosts_changed_ = true;
-    actions_.push_back(action::StartHost{host});
+  for (size_t host = 0; host < hosts_.size(); ++host)
+    prepare_for_reruns(host);
+}
+
+// What was left undone there while nothing more was to be started.
+void Engine::prepare_for_reruns(size_t index) {
+  Host& host = hosts_[index];
+  bool wanted = false;
+  for (size_t suite = 0; suite < plan_.suites.size(); ++suite) {
+    if (for_base_hosts(suite) != plan_.hosts[index].base || unfinished_in_suite_[suite] == 0)
+      continue;
+    wanted = true;
+    if (host.state == Host::State::ready) give_up_in_vain(index, suite);
   }
+  if (host.state == Host::State::backing_off) remind(host.start_at);
+  if (!wanted || host.state != Host::State::down) return;
+  host.state = Host::State::starting;
+  hosts_changed_ = true;
+  actions_.push_back(action::StartHost{index});
 }
 
 void Engine::add_rerun(size_t of, Purpose purpose) {
@@ -64,7 +76,6 @@ void Engine::add_rerun(size_t of, Purpose purpose) {
   rerun.rank = tests_.size();
   rerun.tries = 1;
   rerun.alone = tests_[of].alone;
-  rerun.avoid = tests_[of].avoid;
   rerun.purpose = purpose;
   rerun.of = of;
   TestCase test = plan_.tests[of];

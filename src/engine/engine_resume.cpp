@@ -22,18 +22,25 @@ void Engine::remember(size_t index, const TestResult& earlier) {
     if (ran_to_its_end(attempt)) test.took = attempt.duration;
     if (!attempt.outcome || std::holds_alternative<NotRun>(*attempt.outcome)) continue;
     ++test.tries;
-    const bool lost = std::holds_alternative<HostLost>(*attempt.outcome);
     if (is_bad(*attempt.outcome)) ++test.bad;
-    if (lost) ++test.hosts_lost;
     if (std::holds_alternative<SetupFailed>(*attempt.outcome)) ++test.setup_failures;
-    if (!lost && !is_bad(*attempt.outcome)) continue;
-    for (size_t host = 0; host < plan_.hosts.size(); ++host) {
-      if (plan_.hosts[host].name == attempt.host) test.avoid.insert(host);
-    }
+    remember_host(test, attempt);
   }
-  if (!earlier.reruns.empty()) test.last_rerun = earlier.reruns.back().number;
+  for (const Attempt& rerun : earlier.reruns) {
+    test.last_rerun = rerun.number;
+    if (rerun.outcome) remember_host(test, rerun);
+  }
   test.finished = earlier.finished && earlier.verdict() != Verdict::not_run;
   if (test.finished && is_bad(earlier.verdict())) ++bad_tests_;
+}
+
+void Engine::remember_host(Test& test, const Attempt& ended) {
+  const bool lost = std::holds_alternative<HostLost>(*ended.outcome);
+  if (lost) ++test.hosts_lost;
+  if (!lost && !is_bad(*ended.outcome)) return;
+  for (size_t host = 0; host < plan_.hosts.size(); ++host) {
+    if (plan_.hosts[host].name == ended.host) test.avoid.insert(host);
+  }
 }
 
 void Engine::on(const input::Resume& resume) {

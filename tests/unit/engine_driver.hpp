@@ -15,7 +15,7 @@ namespace ffci::test {
 using Texts = std::vector<std::string>;
 
 // Drives an engine and keeps what it asked for, as short texts: "start t1 on a/1", "start t1 t2 on
-// a/1" for a batch of two, "stop t1" …
+// a/1" for a batch of two, "stop t1" … The third rerun of t1 is called "t1~3".
 class Driver {
  public:
   enum class Begins { anew, by_resuming };
@@ -62,6 +62,10 @@ class Driver {
   Texts over(const std::string& test) { return give(input::EndBatch{batch_of(test), {}}); }
   BatchNumber batch_of(const std::string& test) const { return places_.at(test).batch; }
   Texts pass(const std::string& test) { return end(test, Passed{}); }
+  Texts order(std::vector<RerunOrder> orders) {
+    return give(input::OrderReruns{std::move(orders)});
+  }
+  Texts judge() { return give(input::AcceptJudgement{}); }
   Texts fails(const std::string& test) { return end(test, Failed{"no", {}}); }
   Texts give(const Input& input) {
     Texts asked;
@@ -70,12 +74,14 @@ class Driver {
       if (const auto* start = std::get_if<action::StartBatch>(&action)) {
         std::string names;
         for (size_t place = 0; place < start->tests.size(); ++place) {
-          const std::string name = name_with_iteration(start->tests[place]);
+          const std::string name =
+              called(start->tests[place], start->purpose, start->attempts[place]);
           places_[name] = {start->batch, place};
           names += " " + name;
         }
         if (start->tests.size() == 1) begun.push_back(start->batch);
-        asked.push_back("start" + names + " on " + plan_.hosts[start->host].name + "/" +
+        const std::string verb = start->purpose == Purpose::base ? "base" : "start";
+        asked.push_back(verb + names + " on " + plan_.hosts[start->host].name + "/" +
                         std::to_string(start->slot));
       } else if (const auto* stop = std::get_if<action::StopBatch>(&action)) {
         for (const auto& [name, at] : places_) {
@@ -94,6 +100,8 @@ class Driver {
         asked.push_back("halt " + plan_.hosts[off->host].name);
       } else if (std::holds_alternative<action::Finish>(action)) {
         asked.emplace_back("over");
+      } else if (const auto* judge = std::get_if<action::JudgeRun>(&action)) {
+        asked.push_back(judge->why_final.empty() ? "judge" : "judge: " + judge->why_final);
       } else if (const auto* record = std::get_if<action::Record>(&action)) {
         events.push_back(record->event);
       }
@@ -106,12 +114,13 @@ class Driver {
     return asked;
   }
 
-  // How the attempts at a test ended, and why it did not run.
+  // How the attempts at a test ended, but for reruns, and why it did not run.
   Texts outcomes(const std::string& test) const {
     Texts texts;
     for (const RunEvent& event : events) {
       if (const auto* attempt = std::get_if<AttemptFinished>(&event.fact);
-          attempt != nullptr && name_with_iteration(attempt->test) == test) {
+          attempt != nullptr &&
+          called(attempt->test, attempt->result.purpose, attempt->result.number) == test) {
         texts.emplace_back(outcome_name(*attempt->result.outcome));
       }
       if (const auto* done = std::get_if<TestFinished>(&event.fact);
@@ -133,11 +142,11 @@ class Driver {
       } else if (const auto* retired = std::get_if<HostRetired>(&event.fact)) {
         texts.push_back("retire " + retired->host + ": " + retired->why);
       } else if (const auto* start = std::get_if<AttemptStarted>(&event.fact)) {
-        texts.push_back("start " + start->test.name + "/" + std::to_string(start->attempt) +
+        texts.push_back("start " + of_attempt(start->test, start->purpose, start->attempt) +
                         " on " + start->host);
       } else if (const auto* end = std::get_if<AttemptFinished>(&event.fact)) {
-        texts.push_back("end " + end->test.name + "/" + std::to_string(end->result.number) + " " +
-                        std::string(outcome_name(*end->result.outcome)));
+        texts.push_back("end " + of_attempt(end->test, end->result.purpose, end->result.number) +
+                        " " + std::string(outcome_name(*end->result.outcome)));
       }
     }
     return texts;
@@ -147,6 +156,16 @@ class Driver {
   bool begins_at_once = true;
 
  private:
+  static std::string called(const TestId& test, Purpose purpose, int attempt) {
+    const std::string name = name_with_iteration(test);
+    return purpose == Purpose::verdict ? name : name + "~" + std::to_string(attempt);
+  }
+  static std::string of_attempt(const TestId& test, Purpose purpose, int attempt) {
+    if (purpose != Purpose::verdict)
+      return (purpose == Purpose::base ? "base " : "") + called(test, purpose, attempt);
+    return test.name + "/" + std::to_string(attempt);
+  }
+
   EnginePlan plan_;
   Engine engine_;
   Duration now_{};
