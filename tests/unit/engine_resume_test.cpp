@@ -133,9 +133,12 @@ TEST_CASE("killed at any moment and resumed, every test has one verdict and no r
     plan.suites[0].batches = chance(50);
     plan.batch_target = 30s;
     plan.retry_failures = static_cast<int>(random() % 3);
+    plan.gated = chance(50);
+    if (plan.gated && chance(50)) plan.hosts.push_back({"x", 2, 1, true});
 
     std::vector<RunEvent> journal;
     int lives = 0;
+    unsigned rounds = 0;  // of reruns
     for (bool over = false; !over; ++lives) {
       REQUIRE(lives < 200);
       if (!journal.empty()) plan.earlier = folded(journal);
@@ -184,6 +187,14 @@ TEST_CASE("killed at any moment and resumed, every test has one verdict and no r
           } else if (const auto* start = std::get_if<action::StartBatch>(&action)) {
             begun.push_back({start->batch, 0, start->tests.size()});
             inputs.push_back(input::BeginTest{start->batch, 0, "files"});
+          } else if (const auto* judge = std::get_if<action::JudgeRun>(&action)) {
+            const std::size_t base = random() % 3;
+            if (judge->why_final.empty() && rounds++ < 5) {
+              inputs.push_back(input::OrderReruns{
+                  {{plan.tests[random() % 12].id, 2, base}, {plan.tests[random() % 12].id, 1, 0}}});
+            } else {
+              inputs.push_back(input::AcceptJudgement{});
+            }
           } else if (std::holds_alternative<action::Finish>(action)) {
             over = true;
           }
@@ -202,10 +213,20 @@ TEST_CASE("killed at any moment and resumed, every test has one verdict and no r
     }
     std::map<std::string, Texts> attempts;
     std::map<std::string, int> numbers;
+    std::map<std::string, std::set<int>> reruns, begun_reruns;
     std::uint64_t sequence = 0;
     for (const RunEvent& event : journal) {
       CHECK(event.sequence == ++sequence);
+      if (const auto* start = std::get_if<AttemptStarted>(&event.fact);
+          start != nullptr && start->purpose != Purpose::verdict) {
+        CHECK(begun_reruns[start->test.name].insert(start->attempt).second);
+        CHECK((start->purpose == Purpose::base) == (start->host == "x"));
+      }
       if (const auto* end = std::get_if<AttemptFinished>(&event.fact)) {
+        if (end->result.purpose != Purpose::verdict) {
+          CHECK(reruns[end->test.name].insert(end->result.number).second);
+          continue;
+        }
         CHECK(end->result.number == ++numbers[end->test.name]);
         if (!std::holds_alternative<NotRun>(*end->result.outcome))
           attempts[end->test.name].emplace_back(outcome_name(*end->result.outcome));
@@ -213,6 +234,8 @@ TEST_CASE("killed at any moment and resumed, every test has one verdict and no r
     }
     const auto run = folded(journal);
     REQUIRE(run->finish());
+    CHECK(run->judgement().has_value() == plan.gated);
+    CHECK(reruns == begun_reruns);
     for (const TestResult& test : run->tests()) {
       CAPTURE(test.id.name);
       CHECK(test.finished);

@@ -94,6 +94,7 @@ struct Scenario {
   int slow_begin = 0;         // a test begins a while after its batch was started
   int unkillable = 0;         // what was stopped may not go away
   int bad_ends = 0;           // a teardown, or the end of a host, may cost the host
+  int rerun_rounds = 0;       // how often the gate orders reruns, at most
   // Before, between and after the tests of a batch: its command hangs, or ends.
   int command_hangs = 0, command_ends = 0;
 
@@ -122,6 +123,10 @@ struct Scenario {
     return std::count_if(hosts.begin(), hosts.end(),
                          [](const HostFate& host) { return host.broken_slot > 0; });
   }
+  [[nodiscard]] long ordinary_hosts() const {
+    return std::count_if(plan.hosts.begin(), plan.hosts.end(),
+                         [](const HostPlan& host) { return !host.base; });
+  }
   [[nodiscard]] long bad_hosts() const {
     return std::count_if(hosts.begin(), hosts.end(),
                          [](const HostFate& host) { return !host.is_good(); });
@@ -143,6 +148,12 @@ inline EnginePlan draw_plan(Dice& dice) {
   for (int host = 1; host <= hosts; ++host) {
     const int slots = dice.number(1, 4);
     plan.hosts.push_back({fmt::format("h{}", host), slots, dice.number(1, slots)});
+  }
+  plan.gated = dice.chance(20);
+  for (int base = dice.chance(plan.gated ? 60 : 5) ? dice.number(1, 3) : 0; base > 0; --base) {
+    const int slots = dice.number(1, 3);
+    plan.hosts.push_back(
+        {fmt::format("h{}", plan.hosts.size() + 1), slots, dice.number(1, slots), true});
   }
   std::map<TestId, int> iterations;
   for (int test = 1, tests = dice.number(0, 60) + (hosts > 6 ? 2 * hosts : 0); test <= tests;
@@ -261,6 +272,7 @@ inline Scenario draw_scenario(Dice& dice) {
   scenario.slow_begin = dice.chance(50) ? 0 : dice.number(1, 50);
   scenario.unkillable = storm ? 10 : 0;
   scenario.bad_ends = storm ? 5 : 0;
+  scenario.rerun_rounds = dice.number(0, 3);
   scenario.command_hangs = storm && dice.chance(50) ? dice.number(1, 20) : 0;
   scenario.command_ends = storm && dice.chance(50) ? dice.number(1, 20) : 0;
   const int broken_slots = dice.chance(storm ? 30 : 5) ? dice.number(1, 100) : 0;

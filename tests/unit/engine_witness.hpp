@@ -23,7 +23,7 @@ namespace ffci::test {
 
 // What the driver keeps to, at most.
 inline constexpr Milliseconds to_boot = 5'000, to_notice = 40'000, to_stop = 5'000,
-                              to_set_up = 3'000, to_begin = 2'000;
+                              to_set_up = 3'000, to_begin = 2'000, to_judge = 2'000;
 // Before the engine gives a suite up on a host.
 inline constexpr int most_setups_lost = 2, most_batches_in_vain = 2;
 
@@ -75,9 +75,17 @@ class Witness {
     int attempts = 0, bad = 0, lost = 0, not_set_up = 0, finished = 0;
     Milliseconds queued_at = 0;
     std::set<size_t> avoid;
-    std::optional<int> blamed_others;  // the number of its attempt that did
+    std::optional<size_t> avoid_on_retry;  // of these, the last, when it has not failed there
+    std::optional<int> blamed_others;      // the number of its attempt that did
     std::optional<RunningTest> running;
     std::vector<Outcome> outcomes;
+    std::optional<Duration> took;  // the last attempt that ran to its end
+    Purpose purpose = Purpose::verdict;
+    size_t of = 0;               // the test that it is a rerun of, or itself
+    std::optional<int> number;   // a rerun's, once it was started
+    std::vector<size_t> reruns;  // of it
+    int rerun_numbers = 0;       // given out
+    int lost_in_reruns = 0;
   };
   struct RunningBatch {
     action::StartBatch what;
@@ -104,6 +112,7 @@ class Witness {
       const std::string& name = drawn_.plan.tests[i].id.suite;
       while (drawn_.plan.suites[tests_[i].suite].name != name)
         ++tests_[i].suite;
+      tests_[i].of = i;
       queued_.insert(i);
       places_[drawn_.plan.tests[i].id] = i;
     }
@@ -147,8 +156,20 @@ class Witness {
     result_.log += '\n';
   }
 
+  // Those of the plan; the others are reruns.
+  [[nodiscard]] size_t selected_tests() const { return result_.tests; }
+  [[nodiscard]] static bool is_base(const SimulatedTest& test) {
+    return test.purpose == Purpose::base;
+  }
+  [[nodiscard]] const std::set<size_t>& avoided_by(const SimulatedTest& test) const {
+    return tests_[test.of].avoid;
+  }
+  [[nodiscard]] int hosts_lost_by(const SimulatedTest& test) const {
+    return tests_[test.of].lost + tests_[test.of].lost_in_reruns;
+  }
   [[nodiscard]] bool is_last_chance(const SimulatedTest& test) const {
-    return test.lost > 0 && test.lost >= drawn_.plan.max_host_restarts;
+    const int lost = hosts_lost_by(test);
+    return lost > 0 && lost >= drawn_.plan.max_host_restarts;
   }
   [[nodiscard]] bool wants_to_be_alone(const SimulatedTest& test) const {
     return drawn_.plan.suites[test.suite].parallel == 1 || is_last_chance(test) ||
@@ -186,15 +207,80 @@ class Witness {
           return slot.batch != 0 && drawn_.plan.suites[slot.suite].test_devices;
         }));
   }
-  void check_may_start(const action::StartBatch& start) {
+  [[nodiscard]] bool may_use_any_host() const {
+    for (size_t at = 0; at < hosts_.size(); ++at) {
+      if (!drawn_.plan.hosts[at].base && !hosts_[at].retired) return true;
+    }
+    return false;
+  }
+
+  // The place of a test, or of the rerun with that number, which is one that has none yet.
+  size_t place_of(const TestId& id, Purpose purpose, int number) {
+    const size_t of = places_.at(id);
+    if (purpose == Purpose::verdict) return of;
+    for (const size_t rerun : tests_[of].reruns) {
+      if (tests_[rerun].number != number) continue;
+      claim(tests_[rerun].purpose == purpose, "reruns of all purposes share their numbers");
+      return rerun;
+    }
+    claim(number == ++tests_[of].rerun_numbers, "reruns are numbered without gaps");
+    for (const size_t rerun : tests_[of].reruns) {
+      if (tests_[rerun].number || tests_[rerun].finished > 0 || tests_[rerun].purpose != purpose)
+        continue;
+      tests_[rerun].number = number;
+      return rerun;
+    }
+    claim(false, "no rerun is made that was not ordered");
+    return of;
+  }
+  std::vector<size_t> tests_of(const action::StartBatch& start) {
+    std::vector<size_t> tests;
+    for (size_t i = 0; i < start.tests.size(); ++i)
+      tests.push_back(place_of(start.tests[i], start.purpose, start.attempts.at(i)));
+    return tests;
+  }
+
+  void check_may_ask_gate(const std::string& why_final) {
+    claim(drawn_.plan.gated && !judged_ && !asked_, "the gate of a gated plan is asked, and once");
+    claim(std::ranges::all_of(hosts_,
+                              [](const SimulatedHost& host) {
+                                return std::ranges::all_of(
+                                    host.slots, [](const Slot& slot) { return slot.batch == 0; });
+                              }),
+          "the gate is asked when nothing runs");
+    for (size_t i = 0; i < selected_tests(); ++i)
+      claim(tests_[i].finished == 1, "every test has its verdict before the gate is asked");
+    const bool hopeless = !may_use_any_host();
+    claim(!why_final.empty() || (!forced_to_end_ && !hopeless),
+          "the gate is told that there can't be any reruns");
+    claim(why_final.empty() || ending_ || hopeless || reruns_begun_ == 0,
+          "there may be reruns as long as nothing speaks against them");
+    for (size_t i = selected_tests(); i < tests_.size(); ++i) {
+      if (tests_[i].finished > 0) continue;
+      bool could_run = false;
+      for (size_t at = 0; at < hosts_.size() && !ending_; ++at)
+        could_run |= may_be_used(at, tests_[i]);
+      claim(!could_run, "a rerun is left out only where nothing could run it");
+      tests_[i].finished = 1;
+      queued_.erase(i);
+    }
+    reruns_begun_ = 0;
+  }
+
+  void check_may_start(const action::StartBatch& start, const std::vector<size_t>& tests) {
     const SuitePlan& suite = drawn_.plan.suites[start.suite];
     const TestId& first = start.tests.front();
     std::set<std::string> names;
     claim(start.tests.size() == start.attempts.size(), "each test of a batch has its number");
+    claim(!judged_, "nothing is started after the judgement");
+    claim((start.purpose == Purpose::base) == drawn_.plan.hosts[start.host].base,
+          "base hosts run base reruns and nothing else");
+    claim(start.purpose == Purpose::verdict || start.tests.size() == 1,
+          "a rerun is a batch of its own");
     for (size_t i = 0; i < start.tests.size(); ++i) {
-      const SimulatedTest& test = tests_[places_.at(start.tests[i])];
-      check_may_start(start, places_.at(start.tests[i]));
-      claim(start.attempts[i] == test.attempts + 1, "attempts are counted");
+      const SimulatedTest& test = tests_[tests[i]];
+      check_may_start(start, tests[i]);
+      claim(start.attempts[i] == test.number.value_or(test.attempts + 1), "attempts are counted");
       claim(start.tests[i].configuration == first.configuration, "a batch is of one configuration");
       claim(names.insert(start.tests[i].name).second, "no name is twice in a batch");
       if (start.tests.size() == 1) continue;
@@ -233,7 +319,7 @@ class Witness {
     claim(!wants_to_be_alone(test) || of_suite + others == 0,
           "a test that wants to be alone is alone");
     claim(suite.parallel == 0 || of_suite < suite.parallel, "a suite's `parallel` is kept");
-    if (!test.avoid.contains(start.host)) return;
+    if (!avoided_by(test).contains(start.host)) return;
     const auto [other_host, other_up] = other_hosts(test);
     claim(!other_up || !is_last_chance(test),
           "a last chance is not taken on a host that was lost while another one is up");
@@ -273,18 +359,20 @@ class Witness {
     for (const SimulatedTest& test : tests_) {
       claim(test.finished == 1, "every selected test has exactly one verdict");
       claim(!test.running, "no test runs when the run is over");
+      claim(test.purpose == Purpose::verdict || test.outcomes.size() <= 1,
+            "a rerun has one attempt");
     }
-    claim(selected_ == tests_.size(), "every test is selected once");
+    claim(selected_ == selected_tests(), "every test is selected once");
+    claim(judged_ == drawn_.plan.gated, "a gated run has a judgement");
     claim(batches_.empty(), "nothing runs when the run is over");
     for (const SimulatedHost& host : hosts_)
       claim(host.retired || !host.up, "every host is down when the run is over");
     using How = RunFinished::How;
-    claim(how_ == How::completed || ending_, "a run that ends early says so");
-    claim(how_ != How::no_hosts || std::all_of(hosts_.begin(), hosts_.end(),
-                                               [](const auto& host) { return host.retired; }),
-          "a run has no hosts when all are retired");
-    claim(how_ != How::completed || std::all_of(tests_.begin(), tests_.end(),
-                                                [](const auto& test) { return test.attempts > 0; }),
+    claim(how_ == How::completed || ended_early_, "a run that ends early says so");
+    claim(how_ != How::no_hosts || !may_use_any_host(), "a run has no hosts when all are retired");
+    claim(how_ != How::completed ||
+              std::all_of(tests_.begin(), tests_.begin() + static_cast<long>(selected_tests()),
+                          [](const auto& test) { return test.attempts > 0; }),
           "in a completed run every test had its turn");
     check_the_time();
     check_the_healthy();
@@ -302,7 +390,11 @@ class Witness {
   std::map<BatchNumber, RunningBatch> batches_;
   std::optional<size_t> losing_;  // the host whose loss is being told
   bool set_up_failed_ = false;    // of some suite, on some host
-  bool ending_ = false;
+  bool ending_ = false;           // nothing more is to be started
+  bool ended_early_ = false;      // that was so, be it before the reruns
+  bool forced_to_end_ = false;    // by a signal, or for want of a place for results
+  bool asked_ = false, judged_ = false, base_ordered_ = false;
+  int reruns_begun_ = 0;  // since the gate was asked
   Duration last_event_{};
   std::uint64_t starts_ = 0, set_ups_ = 0;
   SimulationResult result_;
@@ -316,14 +408,17 @@ class Witness {
     claim(places_.at(fact.test) == selected_++, "tests are selected as they were listed");
   }
   void note(const AttemptStarted& fact) {
-    SimulatedTest& test = tests_[places_.at(fact.test)];
-    claim(fact.attempt == ++test.attempts, "attempts are numbered without gaps");
+    SimulatedTest& test = tests_[place_of(fact.test, fact.purpose, fact.attempt)];
+    ++test.attempts;
+    if (test.purpose != Purpose::verdict) ++reruns_begun_;
+    claim(fact.attempt == test.number.value_or(test.attempts),
+          "attempts are numbered without gaps");
     claim(test.running && test.running->began && !test.running->said &&
               host_name(test.running->host) == fact.host,
           "an attempt has started where the test was started");
   }
   void note(const AttemptFinished& fact) {
-    const size_t place = places_.at(fact.test);
+    const size_t place = place_of(fact.test, fact.result.purpose, fact.result.number);
     SimulatedTest& test = tests_[place];
     claim(fact.result.outcome.has_value(), "a finished attempt has an outcome");
     const Outcome& outcome = *fact.result.outcome;
@@ -332,7 +427,8 @@ class Witness {
     const auto charged = never_began_.find(place);
     if (charged != never_began_.end() && !test.running && std::holds_alternative<NotRun>(outcome))
       ++charged->second;
-    claim(fact.result.number == test.attempts, "attempts are numbered without gaps");
+    claim(fact.result.number == test.number.value_or(test.attempts),
+          "attempts are numbered without gaps");
     claim(is_true(place, outcome), "an attempt ended as it did in the world");
     test.outcomes.push_back(outcome);
     if (test.running && (is_bad(outcome) || std::holds_alternative<Passed>(outcome) ||
@@ -347,6 +443,12 @@ class Witness {
       queue(place);
       return;
     }
+    if (test.running && test.running->said &&
+        !std::holds_alternative<HostLost>(*test.running->said) &&
+        !std::holds_alternative<NotRun>(outcome))
+      hosts_[test.running->host].lives_in_vain = 0;
+    if (test.purpose != Purpose::verdict) return finish_rerun(place, fact.result);
+    if (ran_to_its_end(fact.result)) test.took = fact.result.duration;
     if (is_bad(outcome)) {
       ++test.bad;
     } else if (std::holds_alternative<HostLost>(outcome)) {
@@ -364,14 +466,51 @@ class Witness {
     claim(test.not_set_up <= drawn_.plan.retry_setups + 1 ||
               std::holds_alternative<SetupFailed>(outcome),
           "set-up retries keep to their budget");
-    if (test.running && test.running->said &&
-        !std::holds_alternative<HostLost>(*test.running->said) &&
-        !std::holds_alternative<NotRun>(outcome))
-      hosts_[test.running->host].lives_in_vain = 0;
-    test.avoid.insert(host_called(fact.result.host));
+    const size_t host = host_called(fact.result.host);
+    const bool fresh = test.avoid.insert(host).second;
+    const bool spoilt = is_bad(outcome) || std::holds_alternative<HostLost>(outcome);
+    test.avoid_on_retry = fresh && !spoilt ? std::optional(host) : std::nullopt;
     test.running.reset();
     queue(place);  // unless TestFinished follows
   }
+  void finish_rerun(size_t place, const Attempt& result) {
+    SimulatedTest& rerun = tests_[place];
+    claim(++rerun.finished == 1, "a rerun ends once");
+    const bool lost = std::holds_alternative<HostLost>(*result.outcome);
+    if (lost || is_bad(*result.outcome)) tests_[rerun.of].avoid.insert(host_called(result.host));
+    if (lost) ++tests_[rerun.of].lost_in_reruns;
+    rerun.running.reset();
+    queued_.erase(place);
+  }
+  void note(const RerunsOrdered& fact) {
+    claim(!judged_ && !forced_to_end_, "no reruns are ordered in a run that has to end");
+    ending_ = false;
+    const bool has_base = drawn_.ordinary_hosts() < static_cast<long>(hosts_.size());
+    for (const RerunOrder& order : fact.orders) {
+      const auto found = places_.find(order.test);
+      if (found == places_.end()) continue;
+      for (size_t i = 0; i < order.change; ++i)
+        add_rerun(found->second, Purpose::confirmation);
+      for (size_t i = 0; i < order.base && has_base; ++i)
+        add_rerun(found->second, Purpose::base);
+    }
+  }
+  void add_rerun(size_t of, Purpose purpose) {
+    base_ordered_ |= purpose == Purpose::base;
+    const size_t place = tests_.size();
+    tests_[of].reruns.push_back(place);
+    SimulatedTest rerun;
+    rerun.suite = tests_[of].suite;
+    rerun.blamed_others = tests_[of].blamed_others;
+    rerun.purpose = purpose;
+    rerun.of = of;
+    tests_.push_back(std::move(rerun));
+    drawn_.tests.push_back(TestFate(drawn_.tests[of]));
+    drawn_.plan.tests.push_back(TestCase(drawn_.plan.tests[of]));
+    if (tests_[of].took) drawn_.plan.tests[place].expected = tests_[of].took;
+    queue(place);
+  }
+  void note(const RunJudged&) { judged_ = true; }
   void note(const TestFinished& fact) {
     const size_t place = places_.at(fact.test);
     SimulatedTest& test = tests_[place];
@@ -383,6 +522,7 @@ class Witness {
           "a test is not run for want of time only when it has none");
     claim(ending_ || !test.blamed_others || test.attempts > *test.blamed_others,
           "a test that others may have failed has another attempt");
+    if (const auto host = std::exchange(test.avoid_on_retry, {})) test.avoid.erase(*host);
     queued_.erase(place);
   }
   void note(const SuiteSetUp& fact) {
@@ -399,7 +539,8 @@ class Witness {
     set_up_failed_ = true;
   }
   void note(const FilesKept& fact) {
-    claim(keeping_ && fact.test == keeping_->test && fact.attempt == keeping_->attempt,
+    claim(keeping_ && fact.test == keeping_->test && fact.attempt == keeping_->attempt &&
+              fact.purpose == keeping_->purpose,
           "files are those of the attempt in that batch");
     keeping_.reset();
   }
@@ -411,7 +552,7 @@ class Witness {
                           [](const Slot& slot) { return slot.dead; }),
           "a host is retired for good reason");
   }
-  void note(const RunStopping&) { ending_ = true; }
+  void note(const RunStopping&) { ending_ = ended_early_ = true; }
   void note(const RunFinished& fact) { how_ = fact.how; }
 
   [[nodiscard]] bool has_ended_others(size_t test) const {
@@ -423,17 +564,18 @@ class Witness {
     const auto& expected = drawn_.plan.tests[test].expected;
     return drawn_.plan.deadline && expected && Duration(now_) + *expected > *drawn_.plan.deadline;
   }
-  [[nodiscard]] bool may_be_used(size_t at, size_t suite) const {
+  [[nodiscard]] bool may_be_used(size_t at, const SimulatedTest& test) const {
     const SimulatedHost& host = hosts_[at];
-    return !host.retired && host.suites[suite].scope != Scope::unusable &&
-           host.suites[suite].lost < most_setups_lost;
+    const SuiteHere& suite = host.suites[test.suite];
+    return drawn_.plan.hosts[at].base == is_base(test) && !host.retired &&
+           suite.scope != Scope::unusable && suite.lost < most_setups_lost;
   }
 
   // Whether there are hosts for it that it has not failed on or lost, and whether one is up.
   [[nodiscard]] std::pair<bool, bool> other_hosts(const SimulatedTest& test) const {
     bool any = false, any_up = false;
     for (size_t host = 0; host < hosts_.size(); ++host) {
-      if (test.avoid.contains(host) || !may_be_used(host, test.suite)) continue;
+      if (avoided_by(test).contains(host) || !may_be_used(host, test)) continue;
       any = true;
       any_up |= hosts_[host].up;
     }
@@ -458,7 +600,7 @@ class Witness {
       const Milliseconds limit = test.timeout.value_or(drawn_.plan.test_timeout).count();
       return running->stopped && limit > 0 && now_ >= running->began.value_or(now_) + limit &&
              (drawn_.tests[place].kind != TestFate::Kind::passes ||
-              (lost && tests_[place].lost > 0));
+              (lost && hosts_lost_by(tests_[place]) > 0));
     }
     return running->said && running->said->index() == outcome.index();
   }
@@ -467,8 +609,7 @@ class Witness {
     const SimulatedTest& test = tests_[place];
     const SimulatedHost& host = hosts_[at];
     const Scope scope = host.suites[test.suite].scope;
-    if (!may_be_used(at, test.suite) || (scope != Scope::none && scope != Scope::ready))
-      return false;
+    if (!may_be_used(at, test) || (scope != Scope::none && scope != Scope::ready)) return false;
     if (used + in_set_up > 0 && wants_to_be_alone(test)) return false;
     size_t slots = 0;
     for (size_t slot = 0; slot < host.slots.size(); ++slot)
@@ -484,7 +625,7 @@ class Witness {
         sets_in_use(host) >= drawn_.plan.hosts[at].test_devices)
       return false;
     if (is_too_late(place)) return false;
-    if (!test.avoid.contains(at)) return true;
+    if (!avoided_by(test).contains(at)) return true;
     const auto [others, others_up] = other_hosts(test);
     if (others_up && is_last_chance(test)) return false;
     return !others || now_ >= std::max(host.changed_at, test.queued_at) +
@@ -492,8 +633,9 @@ class Witness {
   }
 
   void check_the_time() {
-    const Milliseconds slack =
-        to_stop + to_boot + 90'000 + to_notice + 1'000;  // … a set-up to its limit, a teardown
+    const Milliseconds slack = to_stop + to_boot + 90'000 + to_notice +
+                               1'000 +  // … a set-up to its limit, a teardown
+                               2 * to_judge;
     if (drawn_.plan.deadline)
       claim(now_ <= drawn_.plan.deadline->count() + slack + leapt_, "the deadline is kept");
     // All that was done, one after the other.
@@ -505,22 +647,23 @@ class Witness {
     const auto steps = static_cast<Milliseconds>(result_.attempts + starts_ + set_ups_ + 10);
     const Milliseconds each = longest + to_begin + to_stop + to_notice + to_boot + 60'000 +
                               drawn_.plan.wait_for_other_host.count();
-    claim(now_ <= steps * each + leapt_, "the run takes no longer than what it did");
+    claim(now_ <= steps * each + (drawn_.rerun_rounds + 2) * to_judge + leapt_,
+          "the run takes no longer than what it did");
   }
 
   // What must hold when the world is kind enough.
   void check_the_healthy() {
     const long killers = drawn_.count(TestFate::Kind::kills_host);
-    const bool nothing_else = !drawn_.may_end_early() && drawn_.set_ups_work() && !hosts_.empty() &&
-                              drawn_.count(TestFate::Kind::hangs) == 0 &&
-                              drawn_.plan.max_host_restarts > 0 && drawn_.unkillable == 0 &&
-                              !drawn_.batches_may_come_to_nothing();
+    const bool nothing_else =
+        !drawn_.may_end_early() && drawn_.set_ups_work() && drawn_.ordinary_hosts() > 0 &&
+        drawn_.count(TestFate::Kind::hangs) == 0 && drawn_.plan.max_host_restarts > 0 &&
+        drawn_.unkillable == 0 && !drawn_.batches_may_come_to_nothing();
     const bool only_killers = nothing_else && drawn_.bad_hosts() == 0;
     const bool one_bad_host =
-        nothing_else && killers == 0 && drawn_.bad_hosts() == 1 && hosts_.size() > 1;
+        nothing_else && killers == 0 && drawn_.bad_hosts() == 1 && drawn_.ordinary_hosts() > 1;
     result_.no_host_may_be_retired = only_killers && killers < drawn_.plan.host_starts;
     result_.healthy_tests_must_pass = result_.no_host_may_be_retired || one_bad_host;
-    for (size_t i = 0; i < tests_.size(); ++i) {
+    for (size_t i = 0; i < selected_tests(); ++i) {
       const TestFate& fate = drawn_.tests[i];
       if (fate.kind == TestFate::Kind::blames_others && result_.healthy_tests_must_pass &&
           tests_[i].bad == (tests_[i].blamed_others ? 1 : 0) && tests_[i].not_set_up == 0)
@@ -534,7 +677,7 @@ class Witness {
       // Its time may have been up twice when its host was lost.
       if (result_.healthy_tests_must_pass && tests_[i].bad + tests_[i].not_set_up == 0)
         claim(verdict == Verdict::passed, "every healthy test passes where it can");
-      if (!ending_ && verdict == Verdict::error)
+      if (!ended_early_ && verdict == Verdict::error)
         claim(set_up_failed_ || tests_[i].lost > drawn_.plan.max_host_restarts ||
                   tests_[i].not_set_up > drawn_.plan.retry_setups,
               "a healthy test is an error only when it lost all the hosts that it may");

@@ -71,9 +71,9 @@ class World : Witness {
         later(fault.at, [this, at, fault] { suffer(at, fault); });
     }
     for (const Milliseconds at : drawn_.signals)
-      later(at, [this] { deliver(input::Interrupt{15}); });
+      later(at, [this] { end_by_force(input::Interrupt{15}); });
     if (drawn_.disk_full)
-      later(*drawn_.disk_full, [this] { deliver(input::Abandon{"No space left on device"}); });
+      later(*drawn_.disk_full, [this] { end_by_force(input::Abandon{"No space left on device"}); });
     for (const auto& [at, far] : drawn_.leaps) {
       later(at, [this, far = far] {
         leapt_ += far;
@@ -81,6 +81,11 @@ class World : Witness {
         if (dice_.chance(50)) deliver(input::Tick{});
       });
     }
+  }
+
+  void end_by_force(const Input& input) {
+    forced_to_end_ = true;
+    std::visit([this](const auto& what) { this->deliver(what); }, input);
   }
 
   void suffer(size_t at, const HostFault& fault) {
@@ -130,14 +135,18 @@ class World : Witness {
   }
 
   template <class What>
+  void deliver_once(const What& what) {
+    ++result_.inputs;
+    for (const Action& action : engine_.handle(Duration(now_), what)) {
+      claim(!finished_, "nothing is done after Finish");
+      std::visit([this](const auto& asked) { this->perform(asked); }, action);
+    }
+    run_begins();
+  }
+  template <class What>
   void deliver(const What& what) {
     do {
-      ++result_.inputs;
-      for (const Action& action : engine_.handle(Duration(now_), what)) {
-        claim(!finished_, "nothing is done after Finish");
-        std::visit([this](const auto& asked) { this->perform(asked); }, action);
-      }
-      run_begins();
+      deliver_once(what);
     } while (dice_.chance(drawn_.repeats));
     if (dice_.chance(drawn_.repeats)) deliver(input::Tick{});
   }
@@ -151,13 +160,37 @@ class World : Witness {
   }
 
   void perform(const action::Record& record) { take_down(record.event); }
-  void perform(const action::JudgeRun&) { claim(false, "only the gate of a gated plan is asked"); }
+  void perform(const action::JudgeRun& judge) {
+    log("the gate is asked {}", judge.why_final);
+    check_may_ask_gate(judge.why_final);
+    asked_ = true;
+    later(dice_.chance(50) ? 0 : dice_.between(0, to_judge), [this, final = judge.why_final] {
+      asked_ = false;
+      if (!final.empty() || rounds_ == drawn_.rerun_rounds)
+        return deliver(input::AcceptJudgement{});
+      ++rounds_;
+      deliver_once(input::OrderReruns{draw_orders()});
+    });
+  }
+  std::vector<RerunOrder> draw_orders() {
+    std::vector<RerunOrder> orders;
+    for (int order = dice_.number(0, 6); order > 0; --order) {
+      const bool known = selected_tests() > 0 && !dice_.chance(3);
+      orders.push_back({known ? drawn_.plan.tests[dice_.index(selected_tests())].id
+                              : TestId{"s1", "", "unknown", 1},
+                        static_cast<size_t>(dice_.number(0, 4)),
+                        static_cast<size_t>(dice_.number(0, 3))});
+    }
+    return orders;
+  }
   void perform(const action::StartHost& start) {
     SimulatedHost& host = hosts_[start.host];
     log("start {}", host_name(start.host));
     claim(!host.up && !host.starting && !host.retired && !host.lost_for_good,
           "a host is started only when it is down, and never after it was retired");
-    claim(!ending_, "no host is started once the run is ending");
+    claim(!ending_ && !judged_, "no host is started once the run is ending");
+    claim(!drawn_.plan.hosts[start.host].base || base_ordered_,
+          "a base host is started when a rerun for it is ordered");
     claim(host.life == 0 || now_ >= host.lost_at + drawn_.plan.host_backoff.count(),
           "a lost host is started again after a while");
     host.starting = true;
@@ -190,6 +223,7 @@ class World : Witness {
     SimulatedHost& host = hosts_[stop.host];
     log("stop {}", host_name(stop.host));
     if (std::exchange(host.told_to_stop, true)) return;
+    claim(judged_ || !drawn_.plan.gated || host.retired, "no host is stopped before the judgement");
     claim(std::all_of(host.slots.begin(), host.slots.end(),
                       [](const Slot& slot) { return slot.batch == 0; }),
           "a host is stopped when nothing runs there");
@@ -209,7 +243,8 @@ class World : Witness {
     SimulatedHost& host = hosts_[set_up.host];
     SuiteHere& suite = host.suites[set_up.suite];
     log("set up {} on {}", drawn_.plan.suites[set_up.suite].name, host_name(set_up.host));
-    claim(host.up && !ending_, "a suite is set up on a host that is up, in a run that goes on");
+    claim(host.up && !ending_ && !judged_,
+          "a suite is set up on a host that is up, in a run that goes on");
     claim(suite.scope == Scope::none && suite.lost < most_setups_lost,
           "a suite is set up once in each life of a host, while it can be");
     suite.scope = Scope::setting_up;
@@ -234,6 +269,7 @@ class World : Witness {
   }
   void perform(const action::TearDownSuite& tear_down) {
     SimulatedHost& host = hosts_[tear_down.host];
+    claim(judged_ || !drawn_.plan.gated, "no suite is torn down before the judgement");
     claim(host.up && std::exchange(host.suites[tear_down.suite].set_up, false),
           "only what was set up is torn down");
     for (const Slot& slot : host.slots) {
@@ -267,7 +303,9 @@ class World : Witness {
         host_name(start.host), start.slot);
     result_.attempts += start.tests.size();
     if (start.tests.size() > 1) result_.in_company += start.tests.size();
-    check_may_start(start);
+    if (start.purpose != Purpose::verdict) ++result_.reruns;
+    const std::vector<size_t> tests = tests_of(start);
+    check_may_start(start, tests);
 
     SimulatedHost& host = hosts_[start.host];
     RunningBatch& batch = batches_[start.batch];
@@ -279,13 +317,12 @@ class World : Witness {
           running->has_company = true;
       }
     }
-    for (const TestId& id : start.tests) {
-      const size_t test = places_.at(id);
+    for (const size_t test : tests) {
       batch.order.insert(
           batch.order.begin() + static_cast<std::ptrdiff_t>(dice_.index(batch.tests.size() + 1)),
           batch.tests.size());
       batch.tests.push_back(test);
-      batch.untried |= tests_[test].attempts == 0;
+      batch.untried |= start.purpose == Purpose::verdict && tests_[test].attempts == 0;
       queued_.erase(test);
       tests_[test].running = RunningTest{.batch = start.batch, .host = start.host};
     }
@@ -468,7 +505,8 @@ class World : Witness {
       if (ending_ || here.scope == Scope::unusable || !is_given_up(host, here)) continue;
       claim(std::none_of(tests_.begin(), tests_.end(),
                          [&](const SimulatedTest& test) {
-                           return test.suite == index && test.finished == 0;
+                           return test.suite == index && test.finished == 0 &&
+                                  is_base(test) == drawn_.plan.hosts[batch.what.host].base;
                          }),
             "batches that come to nothing cost the suite its host");
     }
@@ -480,7 +518,8 @@ class World : Witness {
     const RunningBatch& batch = batches_.at(number);
     for (size_t place = 0; place < batch.tests.size(); ++place) {
       if (!dice_.chance(20)) continue;
-      keeping_ = FilesKept{batch.what.tests[place], batch.what.attempts[place], {}, {}};
+      keeping_ = FilesKept{
+          batch.what.tests[place], batch.what.attempts[place], {}, {}, batch.what.purpose};
       const bool kept = batch.ended.contains(place);
       ++result_.inputs;
       for (const Action& action :
@@ -572,6 +611,7 @@ class World : Witness {
   Dice dice_;
   Engine engine_;
   std::deque<BatchNumber> begins_;
+  int rounds_ = 0;        // of reruns that the gate has ordered
   bool closing_ = false;  // the end of a batch is being told: nothing begins yet
   std::priority_queue<Answer> answers_;
   std::uint64_t order_ = 0;
