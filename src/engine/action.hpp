@@ -51,7 +51,8 @@ struct StopBatch {
 };
 // Every test has had its turns: ask the gate what it makes of the run. It is answered by
 // OrderReruns or AcceptJudgement; by the latter, when no further run is possible and `why_final`
-// says why not.
+// says why not. When that came to be so after the question, an order is not carried out, and the
+// gate is asked again.
 struct JudgeRun {
   std::string why_final;
 };

@@ -26,7 +26,8 @@ std::string Engine::why_no_reruns() const {
 void Engine::on(const input::OrderReruns& order) {
   if (gate_ != Gate::asked) return;
   gate_ = Gate::ahead;
-  if (!why_no_reruns().empty()) return;  // since it was asked; so it is asked again
+  end_at_deadline();
+  if (!why_no_reruns().empty()) return;
   ending_ = Ending::no;
   rerunning_ = true;
   reruns_begun_ = 0;

@@ -528,6 +528,16 @@ TEST_CASE("an interrupt between the question and the order is not forgotten") {
   CHECK(driver.judge() == Texts{"halt a", "halt b"});
 }
 
+TEST_CASE("an order that comes after the deadline starts nothing") {
+  EnginePlan plan = gated({test_case("t")});
+  plan.deadline = 20s;
+  Driver driver = with_a_suspect(plan);
+  driver.let_pass_until(20s);
+  CHECK(driver.order({reruns_of("t", 1, 1)}) ==
+        Texts{"judge: the run's deadline of 20.0s came first"});
+  CHECK(count<RerunsOrdered>(driver) == 0);
+}
+
 TEST_CASE("a run that was stopped after failures may rerun its suspects") {
   EnginePlan plan = gated({test_case("t"), test_case("u"), test_case("v")}, {{"a", 1}, {"b", 1}});
   plan.stop_after_failures = 1;
