@@ -35,10 +35,13 @@ TestId without_iteration(TestId id) {
 Baseline baseline_of(const Run& run, const std::string& arch) {
   Baseline baseline;
   for (const TestResult& test : run.tests()) {
+    std::set<std::string> failures;
     for (const auto* attempts : {&test.attempts, &test.reruns}) {
       for (const Attempt& attempt : *attempts) {
         for (const KernelReport& report : reports_of(attempt))
           baseline.signatures.insert(report.signature);
+        if (std::string signature = failure_signature_of(attempt); !signature.empty())
+          failures.insert(std::move(signature));
       }
     }
     const std::string here = arch_of(run, test);
@@ -48,10 +51,7 @@ Baseline baseline_of(const Run& run, const std::string& arch) {
       return attempt.outcome && is_bad(*attempt.outcome);
     });
     add(of_test, test.verdict(), static_cast<std::size_t>(bad), test.duration());
-    for (const Attempt& attempt : test.attempts) {
-      if (const std::string signature = failure_signature_of(attempt); !signature.empty())
-        of_test.failure_signatures.insert(signature);
-    }
+    of_test.failure_signatures.merge(failures);
   }
   return baseline;
 }

@@ -103,57 +103,133 @@ void for_each_bad_attempt(const Subject& subject, Visit visit) {
   }
 }
 
+struct FoundReport {
+  KernelReport report;
+  bool in_rerun = false;  // and nowhere else
+};
+
 // Of its bad attempts; what a test passes with it takes for allowed.
-std::vector<KernelReport> reports_of(const Subject& subject) {
-  std::vector<KernelReport> reports;
+std::vector<FoundReport> reports_of(const Subject& subject) {
+  std::vector<FoundReport> found;
   for_each_bad_attempt(subject, [&](const Attempt& attempt) {
     for (KernelReport& report : reports_of(attempt)) {
-      const bool known = std::ranges::any_of(
-          reports, [&](const KernelReport& other) { return other.signature == report.signature; });
-      if (!known && report.allowed.empty()) reports.push_back(std::move(report));
+      const auto known = std::ranges::find(found, report.signature,
+                                           [](const auto& f) { return f.report.signature; });
+      const bool in_rerun = attempt.purpose != Purpose::verdict;
+      if (known != found.end()) {
+        known->in_rerun &= in_rerun;
+      } else if (report.allowed.empty()) {
+        found.push_back({std::move(report), in_rerun});
+      }
     }
+  });
+  return found;
+}
+
+// A failure that no rerun may excuse, as known issues see it.
+KernelReport as_report(const Attempt& attempt, std::string signature) {
+  return {reason_of(*attempt.outcome), std::move(signature), {}};
+}
+
+// What the failure that raised the suspicion came with: what is only met by a rerun does not
+// explain it.
+std::vector<KernelReport> reports_of_verdict(const Subject& subject) {
+  std::vector<KernelReport> reports;
+  for (FoundReport& found : reports_of(subject)) {
+    if (!found.in_rerun) reports.push_back(std::move(found.report));
+  }
+  for_each_bad_attempt(subject, [&](const Attempt& attempt) {
+    std::string signature = failure_signature_of(attempt);
+    if (!signature.empty() && attempt.purpose == Purpose::verdict)
+      reports.push_back(as_report(attempt, std::move(signature)));
   });
   return reports;
 }
 
 std::string shown_p(double p) {
-  return p < 0.0001 ? "p<0.0001" : fmt::format("p={:.2g}", p);
+  if (p < 0.00005) return "p<0.0001";
+  return p < 0.001 ? fmt::format("p={:.4f}", p) : fmt::format("p={:.2g}", p);
+}
+
+std::string baseline_counts(const TestJudgement& test) {
+  if (test.baseline_runs.runs == 0) return "no run of it in the baseline";
+  std::string text =
+      fmt::format("baseline {} of {}", test.baseline_runs.bad, test.baseline_runs.runs);
+  if (test.base_host_runs.runs > 0)
+    text +=
+        fmt::format(" ({} of {} on base hosts)", test.base_host_runs.bad, test.base_host_runs.runs);
+  return text;
 }
 
 // "failed 4 of 4, baseline 0 of 20 (p=0.0001)"
 std::string counts_of(const TestJudgement& test) {
+  const Trials& change = test.change_runs;
   std::string text =
-      fmt::format("failed {} of {}, baseline {} of {}", test.change_runs.bad, test.change_runs.runs,
-                  test.baseline_runs.bad, test.baseline_runs.runs);
-  if (test.base_host_runs.runs > 0)
-    text +=
-        fmt::format(" ({} of {} on base hosts)", test.base_host_runs.bad, test.base_host_runs.runs);
-  if (test.p_value) text += fmt::format(" ({})", shown_p(*test.p_value));
+      fmt::format("failed {} of {}, {}", change.bad, change.runs, baseline_counts(test));
+  if (test.p_value && change.bad > 0) text += fmt::format(" ({})", shown_p(*test.p_value));
   return text;
 }
 
-// What clean reruns can hide: a failure of rate q passes n of them with probability (1-q)^n.
-std::string unseen(std::size_t reruns) {
-  return fmt::format("one that fails every second run would go unseen in {:.2g} %",
-                     100 * std::pow(0.5, static_cast<double>(reruns)));
+// By their rates, without rounding.
+bool more_often(const Trials& a, const Trials& b) {
+  return a.bad * std::max<std::size_t>(b.runs, 1) > b.bad * std::max<std::size_t>(a.runs, 1);
 }
+
+// What clean reruns can hide: a failure of rate q passes n of them with probability (1-q)^n.
+std::string why_flaky(const TestJudgement& test) {
+  if (test.change_runs.runs > 0 && test.change_runs.bad == 0) {
+    return fmt::format("a bug that fails every second run would go unseen in {:.2g} % of cases",
+                       100 * std::pow(0.5, static_cast<double>(test.change_runs.runs)));
+  }
+  return more_often(test.change_runs, test.baseline_runs) ? "about as often as before"
+                                                          : "no more often than before";
+}
+
+std::string why_inconclusive(const TestJudgement& test, std::size_t attempts,
+                             const GateSpec& spec) {
+  if (test.change_runs.runs < static_cast<std::size_t>(std::min(spec.confirm, spec.confirm_limit)))
+    return fmt::format("only {} of {} reruns gave a result", test.change_runs.runs, attempts);
+  return attempts >= static_cast<std::size_t>(spec.confirm_limit)
+             ? "more often than before, but that may be chance"
+             : "the baseline is too short to tell";
+}
+
+// Each signature once, with all its tests.
+class NewSignatures {
+ public:
+  void add(const NewSignature& signature) {
+    const auto [at, added] = index_.try_emplace(signature.signature, all_.size());
+    if (added) {
+      all_.push_back(signature);
+    } else {
+      std::vector<TestId>& tests = all_[at->second].tests;
+      tests.insert(tests.end(), signature.tests.begin(), signature.tests.end());
+    }
+  }
+  [[nodiscard]] std::vector<NewSignature> take() { return std::move(all_); }
+
+ private:
+  std::vector<NewSignature> all_;
+  std::unordered_map<std::string, std::size_t> index_;
+};
 
 // The state of one question.
 class Session {
  public:
   Session(const GateSpec& spec, const Baseline* baseline, const std::vector<KnownIssue>& issues,
-          const Run& run)
+          const Run& run, const std::string& why_final)
       : spec_(spec),
         baseline_(baseline),
         run_(run),
+        why_final_(why_final),
         issues_(issues, run.header().at),
         subjects_(subjects_of(run, baseline)) {}
 
-  GateAnswer answer(const std::string& why_final) {
+  GateAnswer answer() {
     for (Subject& subject : subjects_)
       look_at(subject);
-    rule_on_failures(why_final);
-    if (why_final.empty()) {
+    rule_on_failures();
+    if (why_final_.empty()) {
       if (auto orders = orders_of_suspects(); !orders.empty()) return orders;
     }
     return judgement();
@@ -172,25 +248,24 @@ class Session {
     judgement.base_host_runs = subject.base_reruns;
     if (baseline_ != nullptr && find_new_signatures(subject)) return;
     if (is_bad(subject.is)) return look_at_failure(subject);
+    const bool has_result = judgement.change != Change::incomplete;
+    if (baseline_ == nullptr && has_result) judgement.change = Change::unchanged;
     if (subject.is == Verdict::flaky)
       return subject.decide(Decision::flaky, worst_result(subject).reason());
-    if (judgement.change == Change::incomplete)
+    if (!has_result || judgement.change == Change::run_to_skip)
       return subject.decide(Decision::noted, worst_result(subject).reason());
-    if (baseline_ == nullptr) {
-      judgement.change = Change::unchanged;
-    } else if (fails_on(FailOn::slower) && subject.is == Verdict::passed) {
-      look_at_duration(subject);
-    }
+    if (judgement.change == Change::fixed) judgement.why = baseline_failed(subject);
+    if (fails_on(FailOn::slower) && subject.is == Verdict::passed) look_at_duration(subject);
   }
 
   // True: that decides it.
   bool find_new_signatures(Subject& subject) {
     std::vector<std::string> titles;
     std::string known;
-    for (const KernelReport& report : reports_of(subject)) {
+    for (const auto& [report, in_rerun] : reports_of(subject)) {
       if (baseline_->signatures.contains(report.signature)) continue;
       if (const KnownIssue* issue = issues_.of_signature(subject.judgement.id, report)) {
-        known = shown(*issue);
+        if (!in_rerun) known = shown(*issue);
         continue;
       }
       add_new_signature(report, subject.judgement.id);
@@ -198,14 +273,14 @@ class Session {
       titles.push_back(report.title);
     }
     for_each_bad_attempt(subject, [&](const Attempt& attempt) {
-      const std::string signature = failure_signature_of(attempt);
+      std::string signature = failure_signature_of(attempt);
       if (signature.empty() || !titles.empty()) return;
       if (subject.before != nullptr && subject.before->failure_signatures.contains(signature))
         return;
-      const std::string reason = reason_of(*attempt.outcome);
-      if (issues_.of_failure(subject.judgement.id, reason, {}) != nullptr) return;
-      subject.judgement.new_signatures.push_back(signature);
-      titles.push_back(reason);
+      const KernelReport report = as_report(attempt, std::move(signature));
+      if (issues_.of_failure(subject.judgement.id, report.title, {report}) != nullptr) return;
+      subject.judgement.new_signatures.push_back(report.signature);
+      titles.push_back(report.title);
     });
     if (titles.empty()) {
       if (!known.empty()) subject.judgement.known_issue = known;
@@ -219,37 +294,37 @@ class Session {
   }
 
   void add_new_signature(const KernelReport& report, const TestId& test) {
-    const auto known = std::ranges::find(new_signatures_, report.signature,
-                                         [](const NewSignature& s) { return s.signature; });
-    if (known != new_signatures_.end()) {
-      known->tests.push_back(test);
-    } else {
-      new_signatures_.push_back({report.signature, report.title, {test}});
-    }
+    new_signatures_.add({report.signature, report.title, {test}});
   }
 
   void look_at_failure(Subject& subject) {
     const std::string reason = worst_result(subject).reason();
     TestJudgement& judgement = subject.judgement;
-    const KnownIssue* issue = issues_.of_failure(judgement.id, reason, reports_of(subject));
+    const KnownIssue* issue = issues_.of_failure(judgement.id, reason, reports_of_verdict(subject));
     if (issue != nullptr) judgement.known_issue = shown(*issue);
     if (!judgement.known_issue.empty())
-      return subject.decide(Decision::known, "known issue: " + judgement.known_issue);
+      return subject.decide(Decision::known, judgement.known_issue);
     if (baseline_ == nullptr) return subject.decide(Decision::failure, reason);
     const Trials before = subject.before != nullptr ? subject.before->trials : Trials{};
-    const auto rate = static_cast<double>(before.bad) / static_cast<double>(before.runs);
-    if (before.runs > 0 &&
-        (before.bad == before.runs || rate > 1 - RulingRules{}.least_difference)) {
+    // So often that no rerun could fail more often by the least difference.
+    const bool nearly_always =
+        static_cast<double>(before.bad) >
+        (1 - RulingRules{}.least_difference) * static_cast<double>(before.runs);
+    if (before.runs > 0 && (before.bad == before.runs || nearly_always)) {
       judgement.change = Change::known_failure;
-      return subject.decide(Decision::known,
-                            fmt::format("baseline failed {} of {}", before.bad, before.runs));
+      return subject.decide(Decision::known, baseline_failed(subject));
     }
     if (!fails_on(before.runs > 0 ? FailOn::regression : FailOn::new_failure))
       return subject.decide(Decision::noted, reason);
     if (spec_.confirm == 0)
       return subject.decide(Decision::regression,
-                            fmt::format("{}, baseline {} of {}", reason, before.bad, before.runs));
+                            fmt::format("{}, {}", reason, baseline_counts(judgement)));
     subject.suspicion = Subject::Suspicion::fails;
+  }
+
+  static std::string baseline_failed(const Subject& subject) {
+    const Trials& before = subject.before->trials;
+    return fmt::format("baseline failed {} of {}", before.bad, before.runs);
   }
 
   void look_at_duration(Subject& subject) {
@@ -269,28 +344,28 @@ class Session {
     judgement.change = Change::slower;
     judgement.duration = median(rerun).value_or(now);
     judgement.usual_duration = limit->usual;
-    const auto enough = static_cast<std::size_t>(spec_.confirm);
     subject.suspicion = Subject::Suspicion::slower;
-    if (rerun.size() < enough) {
-      subject.more =
-          subject.rerun_attempts < static_cast<std::size_t>(spec_.confirm_limit)
-              ? std::min(enough - rerun.size(),
-                         static_cast<std::size_t>(spec_.confirm_limit) - subject.rerun_attempts)
-              : 0;
-      return subject.decide(Decision::inconclusive,
-                            fmt::format("took {}, usually {}; not confirmed", human_duration(now),
-                                        human_duration(limit->usual)));
-    }
-    const bool still = *judgement.duration > limit->longest;
+    const auto enough = static_cast<std::size_t>(spec_.confirm);
+    const auto most = static_cast<std::size_t>(spec_.confirm_limit);
     const std::string numbers =
         fmt::format("took {}, usually {}", human_duration(now), human_duration(limit->usual));
+    if (rerun.size() < enough) {
+      const std::size_t left = most - std::min(most, subject.rerun_attempts);
+      subject.more = std::min(enough - rerun.size(), left);
+      const std::string why = subject.more > 0 ? why_final_
+                                               : fmt::format("only {} of {} reruns passed",
+                                                             rerun.size(), subject.rerun_attempts);
+      return subject.decide(Decision::inconclusive, fmt::format("{}; not confirmed{}{}", numbers,
+                                                                why.empty() ? "" : ": ", why));
+    }
+    if (rerun.empty()) return subject.decide(Decision::regression, numbers);
+    const bool still = *judgement.duration > limit->longest;
     subject.decide(still ? Decision::regression : Decision::noted,
-                   rerun.empty() ? numbers
-                                 : fmt::format("{}; {} of {} reruns", numbers,
-                                               human_duration(*judgement.duration), rerun.size()));
+                   fmt::format("{}; {}{} in {} reruns", numbers, still ? "" : "only ",
+                               human_duration(*judgement.duration), rerun.size()));
   }
 
-  void rule_on_failures(const std::string& why_final) {
+  void rule_on_failures() {
     std::vector<Subject*> suspects;
     std::vector<Suspect> counts;
     for (Subject& subject : subjects_) {
@@ -304,7 +379,7 @@ class Session {
     rules.limit = static_cast<std::size_t>(spec_.confirm_limit);
     const std::vector<RuledSuspect> rulings = rule_on(counts, rules);
     for (std::size_t i = 0; i < suspects.size(); ++i)
-      settle(*suspects[i], rulings[i], why_final);
+      settle(*suspects[i], rulings[i]);
   }
 
   static std::optional<Ruling> settled_before(const Subject& subject) {
@@ -315,26 +390,28 @@ class Session {
     return std::nullopt;
   }
 
-  static void settle(Subject& subject, const RuledSuspect& ruled, const std::string& why_final) {
+  void settle(Subject& subject, const RuledSuspect& ruled) const {
     TestJudgement& judgement = subject.judgement;
-    if (judgement.change_runs.runs > 0) judgement.p_value = ruled.p_value;
+    const bool any_rerun = judgement.change_runs.runs > 0;
+    if (any_rerun && judgement.baseline_runs.runs > 0) judgement.p_value = ruled.p_value;
     const std::string counts = counts_of(judgement);
-    const std::size_t reruns = judgement.change_runs.runs;
     switch (ruled.ruling) {
       case Ruling::regression:
         return subject.decide(Decision::regression, counts);
       case Ruling::flaky:
-        return subject.decide(Decision::flaky, judgement.change_runs.bad == 0
-                                                   ? fmt::format("{}; {}", counts, unseen(reruns))
-                                                   : counts + ": no more often than before");
+        return subject.decide(Decision::flaky, fmt::format("{}; {}", counts, why_flaky(judgement)));
       case Ruling::inconclusive:
-        return subject.decide(Decision::inconclusive, counts);
+        return subject.decide(
+            Decision::inconclusive,
+            fmt::format("{}; {}", counts,
+                        why_inconclusive(judgement, subject.rerun_attempts, spec_)));
       case Ruling::rerun:
         subject.more = ruled.more;
         return subject.decide(
             Decision::inconclusive,
-            fmt::format("{}{}; not confirmed{}{}", worst_result(subject).reason(),
-                        reruns > 0 ? "; " + counts : "", why_final.empty() ? "" : ": ", why_final));
+            fmt::format("{}{}{}; not confirmed{}{}", worst_result(subject).reason(),
+                        any_rerun ? "; " : "", any_rerun ? counts : "",
+                        why_final_.empty() ? "" : ": ", why_final_));
     }
   }
 
@@ -359,7 +436,9 @@ class Session {
       order.test = subject->results.front()->id;
       order.change = subject->more;
       const std::size_t all = subject->rerun_attempts + subject->more;
-      if (spec_.base_ssh) order.base = all - std::min(all, subject->base_attempts);
+      // How long a test takes is compared with the baseline's runs alone.
+      if (spec_.base_ssh && subject->suspicion == Subject::Suspicion::fails)
+        order.base = all - std::min(all, subject->base_attempts);
     }
     orders.insert(orders.end(), settled.begin(), settled.end());
     return orders;
@@ -382,7 +461,7 @@ class Session {
         judgement.tests.push_back(std::move(subject.judgement));
     }
     if (run_.header().baseline) add_vanished(judgement);
-    judgement.new_signatures = std::move(new_signatures_);
+    judgement.new_signatures = new_signatures_.take();
     judgement.known_issues = issues_.notes(run_);
     conclude(judgement, ran);
     return judgement;
@@ -403,9 +482,10 @@ class Session {
   const GateSpec& spec_;
   const Baseline* baseline_;
   const Run& run_;
+  const std::string& why_final_;
   KnownIssues issues_;
   std::vector<Subject> subjects_;
-  std::vector<NewSignature> new_signatures_;
+  NewSignatures new_signatures_;
 };
 
 std::size_t count(const Judgement& judgement, Decision decision) {
@@ -418,7 +498,14 @@ std::size_t count(const Judgement& judgement, Change change) {
       judgement.tests, change, [](const TestJudgement& test) { return test.change; }));
 }
 
-// "1 regression, 2 flaky"
+std::size_t count_noted(const Judgement& judgement, Change change) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(judgement.tests, [&](const TestJudgement& test) {
+        return test.decision == Decision::noted && test.change == change;
+      }));
+}
+
+// "1 regression, 2 flaky": each test once.
 std::string words_of(const Judgement& judgement) {
   std::string text;
   const auto add = [&](std::size_t number, std::string_view one, std::string_view many) {
@@ -430,11 +517,12 @@ std::string words_of(const Judgement& judgement) {
   add(count(judgement, Decision::inconclusive), "inconclusive", "inconclusive");
   add(count(judgement, Decision::flaky), "flaky", "flaky");
   add(count(judgement, Decision::known), "known failure", "known failures");
-  add(count(judgement, Change::new_failure) -
-          std::min(count(judgement, Change::new_failure), count(judgement, Decision::failure)),
-      "new failure", "new failures");
-  add(count(judgement, Change::fixed), "fixed", "fixed");
-  add(count(judgement, Change::vanished), "vanished", "vanished");
+  add(count_noted(judgement, Change::regression), "failure that does not count",
+      "failures that do not count");
+  add(count_noted(judgement, Change::new_failure), "new failure", "new failures");
+  add(count_noted(judgement, Change::fixed), "fixed", "fixed");
+  add(count_noted(judgement, Change::vanished), "vanished", "vanished");
+  add(count_noted(judgement, Change::run_to_skip), "skipped now", "skipped now");
   return text;
 }
 
@@ -464,7 +552,7 @@ Gate::Gate(GateSpec spec, std::optional<Baseline> baseline, std::vector<KnownIss
     : spec_(std::move(spec)), baseline_(std::move(baseline)), issues_(std::move(issues)) {}
 
 GateAnswer Gate::ask(const Run& run, const std::string& why_final) const {
-  return Session(spec_, baseline_ ? &*baseline_ : nullptr, issues_, run).answer(why_final);
+  return Session(spec_, baseline_ ? &*baseline_ : nullptr, issues_, run, why_final).answer();
 }
 
 Judgement joined(const std::vector<Judgement>& parts, const Run& run) {
@@ -473,10 +561,12 @@ Judgement joined(const std::vector<Judgement>& parts, const Run& run) {
   for (const TestResult& test : run.tests())
     places.try_emplace(without_iteration(test.id), places.size());
   std::unordered_set<TestId> told;
+  std::unordered_set<std::string> baselines;
+  NewSignatures new_signatures;
   std::string not_judged;
   whole.result = parts.empty() ? GateResult::inconclusive : GateResult::passed;
   for (const Judgement& part : parts) {
-    if (!part.baseline.empty() && whole.baseline.find(part.baseline) == std::string::npos)
+    if (!part.baseline.empty() && baselines.insert(part.baseline).second)
       whole.baseline += (whole.baseline.empty() ? "" : ", ") + part.baseline;
     if (part.result == GateResult::inconclusive && part.tests.empty())
       not_judged += (not_judged.empty() ? "" : ", ") + part.why;
@@ -487,20 +577,14 @@ Judgement joined(const std::vector<Judgement>& parts, const Run& run) {
       if (test.change != Change::vanished || told.insert(test.id).second)
         whole.tests.push_back(test);
     }
-    for (const NewSignature& signature : part.new_signatures) {
-      const auto known = std::ranges::find(whole.new_signatures, signature.signature,
-                                           [](const NewSignature& s) { return s.signature; });
-      if (known == whole.new_signatures.end()) {
-        whole.new_signatures.push_back(signature);
-      } else {
-        known->tests.insert(known->tests.end(), signature.tests.begin(), signature.tests.end());
-      }
-    }
+    for (const NewSignature& signature : part.new_signatures)
+      new_signatures.add(signature);
     for (const KnownIssueNote& note : part.known_issues) {
       if (std::ranges::find(whole.known_issues, note) == whole.known_issues.end())
         whole.known_issues.push_back(note);
     }
   }
+  whole.new_signatures = new_signatures.take();
   const auto place = [&](const TestJudgement& test) {
     const auto known = places.find(test.id);
     return known == places.end() ? places.size() : known->second;

@@ -76,7 +76,7 @@ const KnownIssue* KnownIssues::of_failure(const TestId& test, const std::string&
   for (Entry& entry : entries_) {
     if (!is_about(*entry.issue, test, reason, reports)) continue;
     if (entry.expired) {
-      entry.would_match.push_back(test);
+      remember(entry, test);
     } else if (found == nullptr) {
       found = entry.issue;
     }
@@ -85,10 +85,22 @@ const KnownIssue* KnownIssues::of_failure(const TestId& test, const std::string&
 }
 
 const KnownIssue* KnownIssues::of_signature(const TestId& test, const KernelReport& report) {
-  const auto found = std::ranges::find_if(entries_, [&](const Entry& entry) {
-    return !entry.expired && is_about(*entry.issue, test) && has_signature(*entry.issue, report);
-  });
-  return found == entries_.end() ? nullptr : found->issue;
+  const KnownIssue* found = nullptr;
+  for (Entry& entry : entries_) {
+    if (!is_about(*entry.issue, test) || !has_signature(*entry.issue, report)) continue;
+    if (entry.expired) {
+      remember(entry, test);
+    } else if (found == nullptr) {
+      found = entry.issue;
+    }
+  }
+  return found;
+}
+
+// All questions about a test come one after the other.
+void KnownIssues::remember(Entry& entry, const TestId& test) {
+  if (entry.would_match.empty() || entry.would_match.back() != test)
+    entry.would_match.push_back(test);
 }
 
 std::vector<KnownIssueNote> KnownIssues::notes(const Run& run) const {

@@ -21,7 +21,7 @@ class KnownIssues {
   // notes. An entry with a signature is meant only where one of `reports` has it.
   [[nodiscard]] const KnownIssue* of_failure(const TestId& test, const std::string& reason,
                                              const std::vector<KernelReport>& reports);
-  // An entry that names the signature, not just the test.
+  // An entry that names the signature, not just the test; remembered likewise.
   [[nodiscard]] const KnownIssue* of_signature(const TestId& test, const KernelReport& report);
 
   // To be asked after all failures were.
@@ -33,6 +33,8 @@ class KnownIssues {
     bool expired = false;
     std::vector<TestId> would_match;  // failures of tests, when it has expired
   };
+  static void remember(Entry& entry, const TestId& test);
+
   std::vector<Entry> entries_;
 };
 

@@ -1,6 +1,7 @@
 // Makes the events of a run, and the run, from a few lines: what reports and gate are tested with.
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -52,6 +53,15 @@ class RunBuilder {
     header_.durations = "run 20260130T120000Z-0001";
   }
 
+  RunBuilder& gated(std::optional<BaselineFact> baseline = {}) {
+    header_.gated = true;
+    header_.baseline = std::move(baseline);
+    return *this;
+  }
+  RunBuilder& shard(Shard shard) {
+    header_.shard = std::move(shard);
+    return *this;
+  }
   RunBuilder& test(TestId id, std::vector<Try> tries, std::optional<Duration> expected = {}) {
     selected_.push_back({id, expected});
     for (std::size_t i = 0; i < tries.size(); ++i) {
@@ -60,28 +70,21 @@ class RunBuilder {
       const std::string files = "tests/" + id.suite + "/" + std::to_string(selected_.size()) + "/" +
                                 std::to_string(number);
       if (i > 0) pass(10ms);
-      const Duration started = now_;
       add(AttemptStarted{id, number, wanted.host, 1, files});
-      pass(wanted.duration);
-      Attempt attempt;
-      attempt.number = number;
-      attempt.host = std::move(wanted.host);
-      attempt.slot = 1;
-      attempt.started = started;
-      attempt.duration = wanted.duration;
-      attempt.outcome = std::move(wanted.outcome);
-      attempt.subtests = std::move(wanted.subtests);
-      attempt.standard_output = excerpt(std::move(wanted.out));
-      attempt.standard_error = excerpt(std::move(wanted.err));
-      attempt.kernel_log = excerpt(std::move(wanted.kernel_log));
-      attempt.kernel_reports = std::move(wanted.kernel_reports);
-      attempt.trace.bytes = attempt.trace.between = wanted.trace.size();
-      attempt.files = files;
-      attempt.kept_files = std::move(wanted.kept_files);
-      attempt.files_problem = std::move(wanted.files_problem);
-      add(AttemptFinished{id, std::move(attempt)});
+      add_attempt(id, Purpose::verdict, number, files, std::move(wanted));
     }
     add(TestFinished{id, {}});
+    return *this;
+  }
+  // Of a test that was told before; they count on from its earlier ones.
+  RunBuilder& reruns(const TestId& id, std::vector<Try> tries,
+                     Purpose purpose = Purpose::confirmation) {
+    int& number = reruns_[id];
+    for (Try& wanted : tries) {
+      const std::string files = "tests/" + id.suite + "/reruns/" + std::to_string(++number);
+      add(AttemptStarted{id, number, wanted.host, 1, files, 0, purpose});
+      add_attempt(id, purpose, number, files, std::move(wanted));
+    }
     return *this;
   }
   RunBuilder& not_run(TestId id, std::string why) {
@@ -136,6 +139,28 @@ class RunBuilder {
   }
 
  private:
+  void add_attempt(const TestId& id, Purpose purpose, int number, const std::string& files,
+                   Try wanted) {
+    Attempt attempt;
+    attempt.purpose = purpose;
+    attempt.number = number;
+    attempt.host = std::move(wanted.host);
+    attempt.slot = 1;
+    attempt.started = now_;
+    pass(wanted.duration);
+    attempt.duration = wanted.duration;
+    attempt.outcome = std::move(wanted.outcome);
+    attempt.subtests = std::move(wanted.subtests);
+    attempt.standard_output = excerpt(std::move(wanted.out));
+    attempt.standard_error = excerpt(std::move(wanted.err));
+    attempt.kernel_log = excerpt(std::move(wanted.kernel_log));
+    attempt.kernel_reports = std::move(wanted.kernel_reports);
+    attempt.trace.bytes = attempt.trace.between = wanted.trace.size();
+    attempt.files = files;
+    attempt.kept_files = std::move(wanted.kept_files);
+    attempt.files_problem = std::move(wanted.files_problem);
+    add(AttemptFinished{id, std::move(attempt)});
+  }
   template <class Fact>
   void add(Fact fact) {
     facts_.push_back({0, now_, std::move(fact)});
@@ -144,6 +169,7 @@ class RunBuilder {
   RunStarted header_;
   int next_slot_ = 2;
   std::vector<TestSelected> selected_;
+  std::map<TestId, int> reruns_;
   std::vector<RunEvent> facts_;
   Duration now_ = 100ms;
 };
