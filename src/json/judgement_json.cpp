@@ -17,38 +17,90 @@ Json trials_json(const Trials& trials) {
   return {{"bad", trials.bad}, {"runs", trials.runs}};
 }
 
+[[noreturn]] void complain(const std::string& what) {
+  throw std::invalid_argument(what);
+}
+
+// `read`: throws what is wrong with it, and then its place is told, too.
+template <class Read>
+auto within(const std::string& place, Read read) {
+  try {
+    return read();
+  } catch (const std::exception& error) {
+    complain(fmt::format("{}: {}", place, error.what()));
+  }
+}
+
+const Json& at(const Json& json, const char* key) {
+  if (!json.is_object()) complain("expected an object");
+  const auto found = json.find(key);
+  if (found == json.end()) complain(fmt::format("'{}' is missing", key));
+  return *found;
+}
+
+std::string text_at(const Json& json, const char* key) {
+  const Json& text = at(json, key);
+  if (!text.is_string()) complain(fmt::format("'{}' is no text", key));
+  return text.get<std::string>();
+}
+
+std::string text_of(const Json& json, const char* key) {
+  return json.contains(key) ? text_at(json, key) : std::string();
+}
+
+// `read` of each entry; none where there is no list.
+template <class Read>
+auto list_from(const Json& json, const char* key, Read read) {
+  std::vector<decltype(read(json))> list;
+  const auto found = json.find(key);
+  if (found == json.end()) return list;
+  if (!found->is_array()) complain(fmt::format("'{}' is no list", key));
+  for (const Json& entry : *found)
+    list.push_back(within(fmt::format("{}/{}", key, list.size()), [&] { return read(entry); }));
+  return list;
+}
+
 std::size_t count_from(const Json& json) {
   constexpr std::uint64_t largest = 1'000'000'000;
   if (!json.is_number_unsigned() || json.get<std::uint64_t>() > largest)
-    throw std::invalid_argument(fmt::format("'{}' is no number of runs", json.dump()));
+    complain(fmt::format("'{}' is no number of runs or tests", printable_line(json.dump(), 60)));
   return json.get<std::size_t>();
 }
 
 Trials trials_from(const Json& json, const char* key) {
   const auto found = json.find(key);
   if (found == json.end()) return {};
-  const Trials trials{count_from(found->at("bad")), count_from(found->at("runs"))};
-  if (trials.bad > trials.runs)
-    throw std::invalid_argument(fmt::format("{} bad of {} runs", trials.bad, trials.runs));
-  return trials;
+  return within(key, [&] {
+    const Trials trials{count_from(at(*found, "bad")), count_from(at(*found, "runs"))};
+    if (trials.bad > trials.runs)
+      complain(fmt::format("{} bad of {} runs", trials.bad, trials.runs));
+    return trials;
+  });
 }
 
 // What is beyond this is of no run.
 constexpr double longest_seconds = 100.0 * 365 * 24 * 3600;
 
-std::optional<Duration> duration_from(const Json& json, const char* key) {
+std::optional<double> number_from(const Json& json, const char* key, double least, double most) {
   const auto found = json.find(key);
   if (found == json.end()) return std::nullopt;
-  const double seconds = found->get<double>();
-  if (!(std::abs(seconds) <= longest_seconds))
-    throw std::invalid_argument(fmt::format("no run knows a time of {} seconds", seconds));
-  return from_seconds(seconds);
+  const double value = found->is_number() ? found->get<double>() : least - 1;
+  if (!(value >= least && value <= most))
+    complain(fmt::format("'{}' is no number from {} to {}", key, least, most));
+  return value;
+}
+
+std::optional<Duration> duration_from(const Json& json, const char* key) {
+  const auto seconds = number_from(json, key, 0, longest_seconds);
+  return seconds ? std::optional(from_seconds(*seconds)) : std::nullopt;
 }
 
 template <class Value>
-Value known(const std::optional<Value>& value, const std::string& name) {
+Value word_at(const Json& json, const char* key, std::optional<Value> (*known)(std::string_view)) {
+  const std::string name = text_at(json, key);
+  const std::optional<Value> value = known(name);
   if (!value)
-    throw std::invalid_argument(fmt::format("'{}' is no word of a gate", printable_line(name, 60)));
+    complain(fmt::format("'{}' is '{}', which no gate says", key, printable_line(name, 60)));
   return *value;
 }
 
@@ -71,18 +123,18 @@ Json judged_test_json(const TestJudgement& test) {
 TestJudgement judged_test_from(const Json& json) {
   TestJudgement test;
   test.id = test_from_json(json);
-  const auto change = json.at("change").get<std::string>();
-  const auto decision = json.at("decision").get<std::string>();
-  test.change = known(change_from_name(change), change);
-  test.decision = known(decision_from_name(decision), decision);
-  test.why = json.value("why", std::string());
+  test.change = word_at(json, "change", change_from_name);
+  test.decision = word_at(json, "decision", decision_from_name);
+  test.why = text_of(json, "why");
   test.change_runs = trials_from(json, "change_runs");
   test.baseline_runs = trials_from(json, "baseline_runs");
   test.base_host_runs = trials_from(json, "base_host_runs");
-  if (const auto p_value = json.find("p_value"); p_value != json.end())
-    test.p_value = p_value->get<double>();
-  test.new_signatures = json.value("new_signatures", std::vector<std::string>());
-  test.known_issue = json.value("known_issue", std::string());
+  test.p_value = number_from(json, "p_value", 0, 1);
+  test.new_signatures = list_from(json, "new_signatures", [](const Json& signature) {
+    if (!signature.is_string()) complain("expected text");
+    return signature.get<std::string>();
+  });
+  test.known_issue = text_of(json, "known_issue");
   test.duration = duration_from(json, "duration_seconds");
   test.usual_duration = duration_from(json, "usual_seconds");
   return test;
@@ -97,11 +149,13 @@ Json signature_json(const NewSignature& signature) {
 }
 
 NewSignature signature_from(const Json& json) {
-  NewSignature signature{
-      json.at("signature").get<std::string>(), json.value("title", std::string()), {}};
-  for (const Json& test : json.value("tests", Json::array()))
-    signature.tests.push_back(test_from_json(test));
-  return signature;
+  return {text_at(json, "signature"), text_of(json, "title"),
+          list_from(json, "tests", test_from_json)};
+}
+
+KnownIssueNote note_from(const Json& json) {
+  return {word_at(json, "kind", known_issue_note_from_name), text_of(json, "where"),
+          text_of(json, "text")};
 }
 
 }  // namespace
@@ -115,8 +169,8 @@ Json test_to_json(const TestId& id) {
 
 TestId test_from_json(const Json& json) {
   const std::size_t iteration = json.contains("iteration") ? count_from(json.at("iteration")) : 1;
-  return {json.at("suite").get<std::string>(), json.value("configuration", std::string()),
-          json.at("name").get<std::string>(), static_cast<int>(iteration)};
+  return {text_at(json, "suite"), text_of(json, "configuration"), text_at(json, "name"),
+          static_cast<int>(iteration)};
 }
 
 Json judgement_to_json(const Judgement& judgement) {
@@ -139,21 +193,14 @@ Json judgement_to_json(const Judgement& judgement) {
 
 Judgement judgement_from_json(const Json& json) {
   Judgement judgement;
-  judgement.baseline = json.value("baseline", std::string());
-  const auto result = json.at("result").get<std::string>();
-  judgement.result = known(gate_result_from_name(result), result);
-  judgement.why = json.value("why", std::string());
-  if (json.contains("compared")) judgement.compared = count_from(json.at("compared"));
-  for (const Json& test : json.value("tests", Json::array()))
-    judgement.tests.push_back(judged_test_from(test));
-  for (const Json& signature : json.value("new_signatures", Json::array()))
-    judgement.new_signatures.push_back(signature_from(signature));
-  for (const Json& note : json.value("known_issues", Json::array())) {
-    const auto kind = note.at("kind").get<std::string>();
-    judgement.known_issues.push_back({known(known_issue_note_from_name(kind), kind),
-                                      note.value("where", std::string()),
-                                      note.value("text", std::string())});
-  }
+  judgement.result = word_at(json, "result", gate_result_from_name);
+  judgement.baseline = text_of(json, "baseline");
+  judgement.why = text_of(json, "why");
+  if (json.contains("compared"))
+    judgement.compared = within("compared", [&] { return count_from(json.at("compared")); });
+  judgement.tests = list_from(json, "tests", judged_test_from);
+  judgement.new_signatures = list_from(json, "new_signatures", signature_from);
+  judgement.known_issues = list_from(json, "known_issues", note_from);
   return judgement;
 }
 

@@ -1,5 +1,5 @@
-// A Judgement as the journal has it, and the summary too. Throws what nlohmann-json throws, and
-// std::invalid_argument for what no gate says.
+// A Judgement as the journal has it, and the summary too. What can't be read is thrown as
+// std::invalid_argument, with its place: "tests/3: 'decision' is missing".
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -358,13 +358,28 @@ std::optional<BaselineFact> baseline_from(const Json& json) {
   return baseline;
 }
 
+RerunOrder order_from(const Json& json) {
+  RerunOrder order{test_from_json(json.at("test")), size(json, "change"), size(json, "base"), {}};
+  if (!json.contains("settled")) return order;
+  const std::string settled = text(json, "settled");
+  order.settled = decision_from_name(settled);
+  if (!order.settled) throw std::invalid_argument(fmt::format("unknown decision '{}'", settled));
+  return order;
+}
+
 RerunsOrdered orders_from(const Json& json) {
   RerunsOrdered ordered;
-  for (const Json& order : json.at("orders")) {
-    ordered.orders.push_back({test_from_json(order.at("test")), size(order, "change"),
-                              size(order, "base"), decision_from_name(text(order, "settled"))});
-  }
+  for (const Json& order : json.at("orders"))
+    ordered.orders.push_back(order_from(order));
   return ordered;
+}
+
+Judgement judgement_from(const Json& json) {
+  try {
+    return judgement_from_json(json.at("gate"));
+  } catch (const std::invalid_argument& error) {
+    throw std::invalid_argument(fmt::format("gate: {}", error.what()));
+  }
 }
 
 Fact fact_from(const std::string& event, const Json& j) {
@@ -419,7 +434,7 @@ Fact fact_from(const std::string& event, const Json& j) {
                      purpose(j)};
   }
   if (event == "reruns_ordered") return orders_from(j);
-  if (event == "run_judged") return RunJudged{judgement_from_json(j.at("gate"))};
+  if (event == "run_judged") return RunJudged{judgement_from(j)};
   if (event == "suite_torn_down") {
     return SuiteTornDown{text(j, "host"), text(j, "suite"), duration(j.at("duration_seconds")),
                          optional_text(j, "failure")};

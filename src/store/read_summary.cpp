@@ -366,17 +366,30 @@ class SummaryReader {
       outcomes.push_back(*attempt.outcome);
       add(AttemptFinished{id, std::move(attempt)});
     }
-    for (const Place& place : test.items_of("reruns")) {
-      Attempt rerun = attempt_from(place, at_);
-      const bool base = place.text_of("purpose") == purpose_name(Purpose::base);
-      rerun.purpose = base ? Purpose::base : Purpose::confirmation;
-      if (rerun.outcome) add(AttemptFinished{id, std::move(rerun)});
-    }
+    for (const Place& place : test.items_of("reruns"))
+      read_rerun(id, place);
     check_verdict(test, outcomes);
     TestFinished finished{id, {}};
     if (const std::string why = test.text_of("reason"); !any && why != never_its_turn)
       finished.not_run = why;
     if (!unfinished && (any || finished.not_run)) add(std::move(finished));
+  }
+
+  void read_rerun(const TestId& id, const Place& place) {
+    Attempt rerun = attempt_from(place, at_);
+    rerun.purpose = purpose_from(place.at("purpose"));
+    if (!seen_reruns_.insert({id, rerun.number}).second)
+      place.complain(fmt::format("rerun {} is there twice", rerun.number));
+    if (rerun.outcome) return add(AttemptFinished{id, std::move(rerun)});
+    add(AttemptStarted{id, rerun.number, rerun.host, rerun.slot, rerun.files, 0, rerun.purpose},
+        rerun.started);
+  }
+
+  static Purpose purpose_from(const Place& place) {
+    for (const Purpose known : {Purpose::confirmation, Purpose::base}) {
+      if (purpose_name(known) == place.text()) return known;
+    }
+    place.complain(fmt::format("'{}' is no purpose of a rerun", printable_line(place.text(), 60)));
   }
 
   // Verdicts are derived, so one that can't be derived is a lie.
@@ -405,7 +418,7 @@ class SummaryReader {
   std::vector<RunEvent> events_;
   std::vector<HostReady> hosts_;
   std::map<std::string, int> restarts_;  // not yet told
-  std::set<std::pair<TestId, int>> seen_;
+  std::set<std::pair<TestId, int>> seen_, seen_reruns_;
   WallTime at_{};
 };
 
