@@ -590,9 +590,11 @@ Judgement joined(const std::vector<Judgement>& parts, const Run& run) {
     return known == places.end() ? places.size() : known->second;
   };
   std::ranges::stable_sort(whole.tests, std::less(), place);
-  const bool incomparable = std::ranges::all_of(
-      parts, [](const Judgement& part) { return part.result == GateResult::incomparable; });
-  if (incomparable && !parts.empty()) whole.result = GateResult::incomparable;
+  // Parts without a test have nothing to compare either, and do not make up for it.
+  const bool incomparable = whole.compared == 0 && std::ranges::any_of(parts, [](const auto& part) {
+                              return part.result == GateResult::incomparable;
+                            });
+  if (incomparable) whole.result = std::min(whole.result, GateResult::incomparable);
   whole.why = words_of(whole);
   if (!not_judged.empty()) whole.why += (whole.why.empty() ? "" : "; ") + not_judged;
   if (whole.why.empty()) whole.why = "nothing is worse";

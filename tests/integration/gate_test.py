@@ -831,6 +831,13 @@ class Shards(GateTest):
         self.assertEqual(sorted(self.run_shards(2)), [0, 1])
         self.merge(1, 2)
 
+    def test_with_nothing_in_common_an_empty_shard_makes_it_no_greener(self):
+        good = self.baseline("x")
+        self.job("a", gate={"baseline": good})
+        self.assertEqual(sorted(self.run_shards(2)), [0, 5])
+        self.merge(5, 2)
+        self.assertEqual(self.summary()["gate"]["result"], "incomparable")
+
 
 class Bisect(GateTest):
     def code(self, *arguments, **options):
