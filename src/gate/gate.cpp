@@ -103,46 +103,43 @@ void for_each_bad_attempt(const Subject& subject, Visit visit) {
   }
 }
 
-struct FoundReport {
-  KernelReport report;
-  bool in_rerun = false;  // and nowhere else
+// What no rerun excuses.
+struct Finding {
+  KernelReport report;  // or what stands for one, where a test says that its file system is broken
+  bool of_kernel = false;  // met by any test of the baseline, it is not new
 };
 
+std::vector<Finding> findings_of(const Attempt& attempt) {
+  std::vector<Finding> findings;
+  for (KernelReport& report : reports_of(attempt)) {
+    if (report.allowed.empty()) findings.push_back({std::move(report), true});
+  }
+  if (const std::string signature = failure_signature_of(attempt); !signature.empty())
+    findings.push_back({{reason_of(*attempt.outcome), signature, {}}, false});
+  return findings;
+}
+
 // Of its bad attempts; what a test passes with it takes for allowed.
-std::vector<FoundReport> reports_of(const Subject& subject) {
-  std::vector<FoundReport> found;
+std::vector<Finding> findings_of(const Subject& subject) {
+  std::vector<Finding> findings;
   for_each_bad_attempt(subject, [&](const Attempt& attempt) {
-    for (KernelReport& report : reports_of(attempt)) {
-      const auto known = std::ranges::find(found, report.signature,
-                                           [](const auto& f) { return f.report.signature; });
-      const bool in_rerun = attempt.purpose != Purpose::verdict;
-      if (known != found.end()) {
-        known->in_rerun &= in_rerun;
-      } else if (report.allowed.empty()) {
-        found.push_back({std::move(report), in_rerun});
-      }
+    for (Finding& finding : findings_of(attempt)) {
+      const bool known = std::ranges::any_of(findings, [&](const Finding& other) {
+        return other.report.signature == finding.report.signature;
+      });
+      if (!known) findings.push_back(std::move(finding));
     }
   });
-  return found;
+  return findings;
 }
 
-// A failure that no rerun may excuse, as known issues see it.
-KernelReport as_report(const Attempt& attempt, std::string signature) {
-  return {reason_of(*attempt.outcome), std::move(signature), {}};
-}
-
-// What the failure that raised the suspicion came with: what is only met by a rerun does not
-// explain it.
-std::vector<KernelReport> reports_of_verdict(const Subject& subject) {
+// Those that decided what it is, for the known issues.
+std::vector<KernelReport> deciding_reports(const TestResult& test) {
   std::vector<KernelReport> reports;
-  for (FoundReport& found : reports_of(subject)) {
-    if (!found.in_rerun) reports.push_back(std::move(found.report));
+  if (const Attempt* decided = test.deciding_attempt()) {
+    for (Finding& finding : findings_of(*decided))
+      reports.push_back(std::move(finding.report));
   }
-  for_each_bad_attempt(subject, [&](const Attempt& attempt) {
-    std::string signature = failure_signature_of(attempt);
-    if (!signature.empty() && attempt.purpose == Purpose::verdict)
-      reports.push_back(as_report(attempt, std::move(signature)));
-  });
   return reports;
 }
 
@@ -261,36 +258,29 @@ class Session {
   // True: that decides it.
   bool find_new_signatures(Subject& subject) {
     std::vector<std::string> titles;
-    std::string known;
-    for (const auto& [report, in_rerun] : reports_of(subject)) {
-      if (baseline_->signatures.contains(report.signature)) continue;
+    for (const Finding& finding : findings_of(subject)) {
+      const KernelReport& report = finding.report;
+      if (is_in_baseline(finding, subject)) continue;
       if (const KnownIssue* issue = issues_.of_signature(subject.judgement.id, report)) {
-        if (!in_rerun) known = shown(*issue);
+        subject.judgement.known_issue = shown(*issue);
         continue;
       }
-      add_new_signature(report, subject.judgement.id);
+      if (finding.of_kernel) add_new_signature(report, subject.judgement.id);
       subject.judgement.new_signatures.push_back(report.signature);
       titles.push_back(report.title);
     }
-    for_each_bad_attempt(subject, [&](const Attempt& attempt) {
-      std::string signature = failure_signature_of(attempt);
-      if (signature.empty() || !titles.empty()) return;
-      if (subject.before != nullptr && subject.before->failure_signatures.contains(signature))
-        return;
-      const KernelReport report = as_report(attempt, std::move(signature));
-      if (issues_.of_failure(subject.judgement.id, report.title, {report}) != nullptr) return;
-      subject.judgement.new_signatures.push_back(report.signature);
-      titles.push_back(report.title);
-    });
-    if (titles.empty()) {
-      if (!known.empty()) subject.judgement.known_issue = known;
-      return false;
-    }
+    if (titles.empty()) return false;
     subject.judgement.change = Change::regression;
     std::string why = "new signature: " + titles.front();
     if (titles.size() > 1) why += fmt::format(" and {} more", titles.size() - 1);
     subject.decide(fails_on(FailOn::regression) ? Decision::regression : Decision::noted, why);
     return true;
+  }
+
+  [[nodiscard]] bool is_in_baseline(const Finding& finding, const Subject& subject) const {
+    const std::string& signature = finding.report.signature;
+    if (finding.of_kernel) return baseline_->signatures.contains(signature);
+    return subject.before != nullptr && subject.before->failure_signatures.contains(signature);
   }
 
   void add_new_signature(const KernelReport& report, const TestId& test) {
@@ -300,8 +290,7 @@ class Session {
   void look_at_failure(Subject& subject) {
     const std::string reason = worst_result(subject).reason();
     TestJudgement& judgement = subject.judgement;
-    const KnownIssue* issue = issues_.of_failure(judgement.id, reason, reports_of_verdict(subject));
-    if (issue != nullptr) judgement.known_issue = shown(*issue);
+    judgement.known_issue = known_issue_of(subject);
     if (!judgement.known_issue.empty())
       return subject.decide(Decision::known, judgement.known_issue);
     if (baseline_ == nullptr) return subject.decide(Decision::failure, reason);
@@ -325,6 +314,19 @@ class Session {
   static std::string baseline_failed(const Subject& subject) {
     const Trials& before = subject.before->trials;
     return fmt::format("baseline failed {} of {}", before.bad, before.runs);
+  }
+
+  // Empty: there is none, or another iteration failed in a way that nobody knows.
+  std::string known_issue_of(const Subject& subject) {
+    std::string known;
+    for (const TestResult* test : subject.results) {
+      if (!is_bad(test->verdict())) continue;
+      const KnownIssue* issue =
+          issues_.of_failure(subject.judgement.id, test->reason(), deciding_reports(*test));
+      if (issue == nullptr) return {};
+      if (known.empty() || test->verdict() == subject.is) known = shown(*issue);
+    }
+    return known;
   }
 
   void look_at_duration(Subject& subject) {

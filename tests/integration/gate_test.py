@@ -8,6 +8,8 @@ import subprocess
 import unittest
 
 from fetch_test import FetchTest
+from fstests_test import FstestsTest
+from fstests_tree import PASS
 from harness import SOURCE, FfciTest, wait_for
 from jsonschema import Draft7Validator
 from ssh_test import SshTest, name_of
@@ -455,6 +457,12 @@ class KnownIssues(GateTest):
         self.assertIn("passed: s/b", self.notes()["unexpected_pass"])
         self.assertRegex(done.stdout, r"known issue at \S*known.yaml:1:\d+: passed: s/b")
 
+    def test_of_several_iterations_each_failure_must_be_known(self):
+        self.job("a", "b", gate={"known-issues": "known.yaml", "baseline": "latest", "confirm": 1, "confirm-limit": 2}, run="iterate: 2")
+        self.judge(0, {"test": "b", "message": "*: oops"})
+        self.judge(1, {"test": "b", "message": "*: oops"}, plan="FG")
+        self.judge(1, {"test": "b", "message": "*: oops"}, plan="GFG")
+
     def test_without_a_baseline_what_is_known_is_not_red(self):
         self.job("a", b="F", gate={"known-issues": "known.yaml"})
         self.issues({"test": "b"})
@@ -545,6 +553,22 @@ class Signatures(GateTest):
         self.write("good.json", json.dumps(good))
         self.judge(0, gate={"baseline": "good.json"})
         self.assertEqual(self.decision("b"), "flaky")
+
+
+class BrokenFileSystems(FstestsTest):
+    def test_a_file_system_that_a_test_breaks_is_a_regression_at_once_and_known_only_by_name(self):
+        self.tree.add_all({"generic/001": PASS, "generic/002": "test ! -e $here/broken || touch $seqres.inconsistent"})
+        self.job()
+        self.assert_exit(0)
+        self.run_id = self.summary()["run_id"]
+        (self.folder / "fstests/broken").touch()
+        done = self.assert_exit(1, "--baseline", self.run_id)
+        self.assertIn("s/generic/002 regression: new signature: ", done.stdout)
+        for entry, code in (({"test": "generic/002"}, 1), ({"test": "generic/002", "message": "*"}, 1),
+                            ({"signature": "inconsistent file system"}, 0), ({"signature": "file system on * is inconsistent"}, 0)):
+            with self.subTest(entry):
+                self.write("known.yaml", json.dumps({"version": 1, "issues": [{"reason": "x", "link": "https://x", "expires": FAR, **entry}]}))
+                self.assert_exit(code, "--baseline", self.run_id, "--known-issues", "known.yaml")
 
 
 class Trouble(GateTest):

@@ -585,13 +585,14 @@ TEST_CASE("a known issue counts on its last day, and not on the day after") {
 }
 
 TEST_CASE("an expired known issue names each test once that it would cover") {
-  Question question{.issues = {issue("generic/*", {}, 30), issue("generic/475")}};
+  Question question{
+      .issues = {issue("generic/*", "inconsistent*", 30), issue("generic/475", "inconsistent*")}};
   const RunBuilder run =
       a_run().test(suspect, corrupts).reruns(suspect, corrupts).test(third, passes);
   CHECK(question.text(run) == known_text);
   CHECK(notes_of(question, run) ==
         Notes{"expired: expired on 2026-01-30, and would cover xfs/generic/475 "
-              "(test: generic/*)"});
+              "(test: generic/*, signature: inconsistent*)"});
   question.issues = {issue("", "ext4_*", 30)};
   CHECK(notes_of(question, a_run().test(suspect, crashes("ext4_da"))) ==
         Notes{"expired: expired on 2026-01-30, and would cover xfs/generic/475 "
@@ -765,6 +766,7 @@ TEST_CASE("a shard that was not judged leaves the whole inconclusive, and says s
 
 TEST_CASE("shards are incomparable only where all of them are") {
   Judgement good, mute;
+  good.compared = 1;
   mute.result = GateResult::incomparable;
   CHECK(joined({good, mute}, a_run().run()).result == GateResult::passed);
   CHECK(joined({good, good}, a_run().run()).why == "nothing is worse");
