@@ -303,12 +303,21 @@ class Session {
       judgement.change = Change::known_failure;
       return subject.decide(Decision::known, baseline_failed(subject));
     }
-    if (!fails_on(before.runs > 0 ? FailOn::regression : FailOn::new_failure))
-      return subject.decide(Decision::noted, reason);
+    if (!fails_on(before.runs > 0 ? FailOn::regression : FailOn::new_failure)) {
+      // A baseline that broke off must not make it green.
+      return lacks_result(subject)
+                 ? subject.decide(Decision::inconclusive, reason + "; the baseline has no result")
+                 : subject.decide(Decision::noted, reason);
+    }
     if (spec_.confirm == 0)
       return subject.decide(Decision::regression,
                             fmt::format("{}, {}", reason, baseline_counts(judgement)));
     subject.suspicion = Subject::Suspicion::fails;
+  }
+
+  // The baseline should know the test, and could not tell.
+  static bool lacks_result(const Subject& subject) {
+    return subject.was == Verdict::error || subject.was == Verdict::not_run;
   }
 
   static std::string baseline_failed(const Subject& subject) {

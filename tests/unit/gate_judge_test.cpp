@@ -584,6 +584,16 @@ TEST_CASE("a known issue counts on its last day, and not on the day after") {
         Notes{"expired: expired on 2026-01-30 (test: generic/475)"});
 }
 
+TEST_CASE("a failure of which the baseline should know and has no result is inconclusive") {
+  Question question;
+  question.baseline = Baseline();
+  question.baseline->tests[suspect].otherwise = Verdict::not_run;
+  CHECK(question.text(a_run().test(suspect, fails)) ==
+        "inconclusive: exit status 1: boom; the baseline has no result");
+  question.baseline->tests[suspect].otherwise = Verdict::skipped;
+  CHECK(question.text(a_run().test(suspect, fails)) == "noted: exit status 1: boom");
+}
+
 TEST_CASE("an expired known issue names each test once that it would cover") {
   Question question{
       .issues = {issue("generic/*", "inconsistent*", 30), issue("generic/475", "inconsistent*")}};
