@@ -123,6 +123,113 @@ TEST_CASE("a run whose end is missing is incomplete, however well it went") {
   CHECK(exit_code_for(Told({test_a}).attempt(test_a, 1, Passed{}).run) == ExitCode::incomplete);
 }
 
+namespace {
+
+// A run with a gate, as far as it got.
+Told gated(const Outcome& outcome, std::optional<GateResult> says, RunFinished end = {}) {
+  Told told({test_a, test_b});
+  RunStarted header{"id", "job", "1", {}, 0, "", ""};
+  header.gated = true;
+  told.add(header);
+  told.attempt(test_a, 1, outcome).attempt(test_b, 1, Passed{});
+  if (says) {
+    Judgement judgement;
+    judgement.result = *says;
+    told.add(RunJudged{judgement});
+  }
+  return told.finish(end);
+}
+
+}  // namespace
+
+TEST_CASE("a run with a gate has the result and the exit code that its gate says") {
+  const struct {
+    GateResult says;
+    RunResult result;
+    int code, bisect;
+  } table[] = {{GateResult::regression, RunResult::regression, 1, 1},
+               {GateResult::failed, RunResult::failed, 1, 1},
+               {GateResult::inconclusive, RunResult::incomplete, 5, 125},
+               {GateResult::incomparable, RunResult::incomplete, 5, 125},
+               {GateResult::flaky, RunResult::flaky, 6, 134},
+               {GateResult::drift, RunResult::drift, 3, 131},
+               {GateResult::passed, RunResult::passed, 0, 0}};
+  for (const auto& [says, result, code, bisect] : table) {
+    CAPTURE(gate_result_name(says));
+    for (const Outcome& outcome : {Outcome(Passed{}), Outcome(Failed{"no", {}})}) {
+      const Told told = gated(outcome, says);
+      CHECK(result_of(told.run) == result);
+      CHECK(static_cast<int>(exit_code_for(told.run)) == code);
+      CHECK(bisect_code(exit_code_for(told.run)) == bisect);
+    }
+  }
+}
+
+TEST_CASE("a failure of a run whose gate has not spoken is no result yet") {
+  CHECK(result_of(gated(Failed{"no", {}}, {}).run) == RunResult::incomplete);
+  CHECK(result_of(gated(Passed{}, {}).run) == RunResult::incomplete);
+}
+
+TEST_CASE("only a regression or a failure beats how a run with a gate ended") {
+  const RunFinished interrupted{RunFinished::How::interrupted, SIGTERM};
+  const auto code = [&](const Outcome& outcome, GateResult says, RunFinished end) {
+    return exit_code_for(gated(outcome, says, end).run);
+  };
+  CHECK(code(Passed{}, GateResult::regression, interrupted) == ExitCode::regression);
+  CHECK(code(Passed{}, GateResult::failed, interrupted) == ExitCode::regression);
+  for (const GateResult says : {GateResult::inconclusive, GateResult::incomparable,
+                                GateResult::flaky, GateResult::drift, GateResult::passed}) {
+    CAPTURE(gate_result_name(says));
+    CHECK(code(Failed{"no", {}}, says, interrupted) == ExitCode::terminated);
+    CHECK(code(Passed{}, says, {RunFinished::How::no_hosts, 0}) == ExitCode::no_hosts);
+    CHECK(code(SetupFailed{"no"}, says, {}) == ExitCode::incomplete);
+  }
+}
+
+TEST_CASE("a run with a gate that goes on after a break is judged anew") {
+  Told told = gated(Passed{}, GateResult::regression);
+  told.add(RunResumed{{}, "1"});
+  CHECK_FALSE(told.run.judgement());
+  CHECK(result_of(told.run) == RunResult::incomplete);
+}
+
+TEST_CASE("reruns change no verdict, and are kept by their numbers with their purpose") {
+  Told told({test_a});
+  told.attempt(test_a, 1, Failed{"no", {}});
+  for (const auto& [number, purpose] :
+       {std::pair(2, Purpose::base), std::pair(1, Purpose::confirmation)}) {
+    told.add(AttemptStarted{test_a, number, "local", 1, "files", 0, purpose});
+    Attempt rerun;
+    rerun.purpose = purpose;
+    rerun.number = number;
+    rerun.outcome = Passed{};
+    told.add(AttemptFinished{test_a, rerun});
+  }
+  told.add(FilesKept{test_a, 2, {"a.full"}, "", Purpose::base});
+  const TestResult& test = told.run.tests()[0];
+  CHECK(test.verdict() == Verdict::failed);
+  CHECK(test.attempts.size() == 1);
+  REQUIRE(test.reruns.size() == 2);
+  CHECK(test.reruns[0].purpose == Purpose::confirmation);
+  CHECK(test.reruns[1].purpose == Purpose::base);
+  CHECK(test.reruns[1].kept_files == std::vector<std::string>{"a.full"});
+}
+
+TEST_CASE("git bisect skips what could not be tested, and stops where nothing can be") {
+  const std::pair<ExitCode, int> table[] = {
+      {ExitCode::ok, 0},           {ExitCode::regression, 1},    {ExitCode::nothing_run, 125},
+      {ExitCode::incomplete, 125}, {ExitCode::no_hosts, 125},    {ExitCode::temporary, 125},
+      {ExitCode::drift, 131},      {ExitCode::flaky, 134},       {ExitCode::usage, 192},
+      {ExitCode::bad_spec, 206},   {ExitCode::interrupted, 130}, {ExitCode::terminated, 143}};
+  for (const auto& [code, wanted] : table)
+    CHECK(bisect_code(code) == wanted);
+  for (const ExitCodeMeaning& code : exit_code_table()) {
+    const int told = bisect_code(code.code);
+    CAPTURE(told);
+    CHECK((told == 0 || told == 1 || told == 125 || (told >= 128 && told <= 255)));
+  }
+}
+
 TEST_CASE("no exit code is one that other tools have taken") {
   for (const ExitCodeMeaning& code : exit_code_table()) {
     const int value = static_cast<int>(code.code);
