@@ -148,23 +148,23 @@ std::string shown_p(double p) {
   return p < 0.001 ? fmt::format("p={:.4f}", p) : fmt::format("p={:.2g}", p);
 }
 
-std::string baseline_counts(const TestJudgement& test) {
+// "baseline 0 of 24 (0 of 4 on base hosts; p=0.0001)"
+std::string baseline_counts(const TestJudgement& test, const std::string& p = {}) {
   if (test.baseline_runs.runs == 0) return "no run of it in the baseline";
-  std::string text =
-      fmt::format("baseline {} of {}", test.baseline_runs.bad, test.baseline_runs.runs);
-  if (test.base_host_runs.runs > 0)
-    text +=
-        fmt::format(" ({} of {} on base hosts)", test.base_host_runs.bad, test.base_host_runs.runs);
-  return text;
+  std::string beside = p;
+  if (test.base_host_runs.runs > 0) {
+    beside = fmt::format("{} of {} on base hosts{}{}", test.base_host_runs.bad,
+                         test.base_host_runs.runs, p.empty() ? "" : "; ", p);
+  }
+  return fmt::format("baseline {} of {}{}", test.baseline_runs.bad, test.baseline_runs.runs,
+                     beside.empty() ? "" : fmt::format(" ({})", beside));
 }
 
 // "failed 4 of 4, baseline 0 of 20 (p=0.0001)"
 std::string counts_of(const TestJudgement& test) {
-  const Trials& change = test.change_runs;
-  std::string text =
-      fmt::format("failed {} of {}, {}", change.bad, change.runs, baseline_counts(test));
-  if (test.p_value && change.bad > 0) text += fmt::format(" ({})", shown_p(*test.p_value));
-  return text;
+  const bool tells_p = test.p_value && test.change_runs.bad > 0;
+  return fmt::format("failed {} of {}, {}", test.change_runs.bad, test.change_runs.runs,
+                     baseline_counts(test, tells_p ? shown_p(*test.p_value) : std::string()));
 }
 
 // By their rates, without rounding.

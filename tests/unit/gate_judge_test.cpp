@@ -237,7 +237,7 @@ TEST_CASE("runs on base hosts count as the baseline's, and are told apart") {
   const TestJudgement test = with_base_hosts().judged(run);
   CHECK(test.baseline_runs == Trials{1, 23});
   CHECK(test.base_host_runs == Trials{1, 3});
-  CHECK(test.why == "failed 3 of 3, baseline 1 of 23 (1 of 3 on base hosts) (p=0.0015)");
+  CHECK(test.why == "failed 3 of 3, baseline 1 of 23 (1 of 3 on base hosts; p=0.0015)");
 }
 
 TEST_CASE("reruns that all pass make it flaky, and tell what they can hide") {
