@@ -149,11 +149,15 @@ void ConsoleReport::on(const AttemptStarted& fact) {
 
 void ConsoleReport::on(const AttemptFinished& fact) {
   running_.erase({fact.result.host, fact.result.slot});
-  if (fact.result.purpose != Purpose::verdict) return tell_rerun(fact.test, fact.result);
-  TestResult& test = unfinished_[fact.test];
-  test.id = fact.test;
-  test.attempts.push_back(without_output(fact.result));
-  if (fact.result.outcome && may_be_retried(*fact.result.outcome)) undecided_.push_back(fact.test);
+  if (fact.result.purpose != Purpose::verdict) {
+    tell_rerun(fact.test, fact.result);
+  } else {
+    TestResult& test = unfinished_[fact.test];
+    test.id = fact.test;
+    test.attempts.push_back(without_output(fact.result));
+    if (fact.result.outcome && may_be_retried(*fact.result.outcome))
+      undecided_.push_back(fact.test);
+  }
   if (!fact.result.teardown_problem.empty()) {
     warn(fmt::format("teardown of {} failed: {}", shown_name(fact.test),
                      shown_line(fact.result.teardown_problem)));
@@ -190,12 +194,16 @@ void ConsoleReport::tell_rerun(const TestId& test, const Attempt& attempt) {
   if (!attempt.outcome) return;
   const std::string reason = reason_of(*attempt.outcome);
   const bool base = attempt.purpose == Purpose::base;
+  const bool passed = std::holds_alternative<Passed>(*attempt.outcome);
+  std::string said(outcome_name(*attempt.outcome));
+  std::ranges::replace(said, '_', ' ');
   const TestLine rerun{base ? "BASE" : "RERUN",
-                       is_bad(*attempt.outcome) ? Paint::red : Paint::green,
+                       passed                     ? Paint::green
+                       : is_bad(*attempt.outcome) ? Paint::red
+                                                  : Paint::magenta,
                        attempt.duration,
                        shown_name(test),
-                       fmt::format("{}{}{}", outcome_name(*attempt.outcome),
-                                   reason.empty() ? "" : ": ", shown_line(reason)),
+                       fmt::format("{}{}{}", said, reason.empty() ? "" : ": ", shown_line(reason)),
                        place_of(attempt)};
   line(to_string(rerun, options_.colour));
 }
@@ -226,6 +234,11 @@ void ConsoleReport::resume(const Run& run) {
   announce_tests();
   std::size_t interrupted = 0;
   for (const TestResult& test : run.tests()) {
+    // What was ordered and never began is ordered anew.
+    for (const Attempt& rerun : test.reruns) {
+      ++reruns_ordered_;
+      if (rerun.outcome) ++reruns_done_;
+    }
     for (const Attempt& attempt : test.attempts) {
       unfinished_[test.id].attempts.push_back(without_output(attempt));
       if (!attempt.outcome) ++interrupted;
@@ -241,7 +254,9 @@ void ConsoleReport::resume(const Run& run) {
     }
   }
   now_ = run.duration();
-  line(fmt::format("the run goes on: {} of {} finished before{}", done_, counted(selected_, "test"),
+  line(fmt::format("the run goes on: {} of {} finished before{}{}", done_,
+                   counted(selected_, "test"),
+                   reruns_done_ == 0 ? "" : fmt::format(", and {}", counted(reruns_done_, "rerun")),
                    interrupted == 0 ? ""
                                     : fmt::format(", {} that ran when it broke off {} again",
                                                   interrupted, interrupted == 1 ? "runs" : "run")));

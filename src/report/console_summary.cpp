@@ -43,9 +43,15 @@ bool has_run(const TestResult& test) {
   return verdict == Verdict::passed || verdict == Verdict::flaky || is_bad(verdict);
 }
 
+bool needs_attention(const TestJudgement& judged) {
+  return judged.decision == Decision::regression || judged.decision == Decision::failure ||
+         judged.decision == Decision::inconclusive;
+}
+
 class Summary {
  public:
-  Summary(const Run& run, const ConsoleOptions& options) : run_(run), options_(options) {}
+  Summary(const Run& run, const ConsoleOptions& options)
+      : run_(run), options_(options), judged_(run) {}
 
   std::string text() {
     add_details();
@@ -80,25 +86,30 @@ class Summary {
 
   const Run& run_;
   const ConsoleOptions& options_;
+  const JudgedTests judged_;
   std::string text_;
 };
 
 void Summary::add_details() {
-  std::string details;
-  std::size_t told = 0, untold = 0;
+  // What makes the build red must not be among the untold.
+  std::vector<const TestResult*> red, others;
   for (const Verdict verdict : troubles) {
     if (verdict == Verdict::not_run) continue;
     for (const TestResult* test : tests_with(run_, verdict)) {
-      const TestJudgement* judged = judgement_of(run_, test->id);
+      const TestJudgement* judged = judged_.of(test->id);
       if (judged != nullptr && judged->decision == Decision::known) continue;
-      if (told == most_detailed) {
-        ++untold;
-        continue;
-      }
-      ++told;
-      details += failure_details(*test, run_.header().results_path, options_);
+      (judged != nullptr && needs_attention(*judged) ? red : others).push_back(test);
     }
   }
+  std::ranges::stable_partition(red, [&](const TestResult* test) {
+    return judged_.of(test->id)->decision != Decision::inconclusive;
+  });
+  red.insert(red.end(), others.begin(), others.end());
+  const std::size_t told = std::min(red.size(), most_detailed), untold = red.size() - told;
+  std::string details;
+  for (std::size_t i = 0; i < told; ++i)
+    details +=
+        failure_details(*red[i], judged_.of(red[i]->id), run_.header().results_path, options_);
   if (told == 0) return;
   if (untold > 0) details += fmt::format("\nand {} more, whose output is in the results\n", untold);
   constexpr std::string_view title = "What went wrong:";
@@ -215,20 +226,22 @@ void Summary::add_failure_list() {
 
 void Summary::add_annotations() {
   std::size_t annotated = 0;
+  const auto annotate = [&](const TestId& test, const std::string& why) {
+    if (annotated++ < most_annotations) text_ += github_error(shown_name(test), why);
+  };
+  if (run_.judgement()) {
+    for (const Decision decision :
+         {Decision::regression, Decision::failure, Decision::inconclusive}) {
+      for (const TestJudgement& judged : run_.judgement()->tests) {
+        if (judged.decision == decision) annotate(judged.id, judged_text(judged));
+      }
+    }
+    return;
+  }
   for (const Verdict verdict : troubles) {
     if (!is_bad(verdict)) continue;
-    for (const TestResult* test : tests_with(run_, verdict)) {
-      const TestJudgement* judged = judgement_of(run_, test->id);
-      const bool red = judged == nullptr || judged->decision == Decision::regression ||
-                       judged->decision == Decision::failure ||
-                       judged->decision == Decision::inconclusive;
-      if (!red) continue;
-      if (annotated++ == most_annotations) return;
-      std::string why = shown_line(test->reason());
-      if (judged != nullptr && judged->why != test->reason())
-        why = fmt::format("{}: {}; {}", judged_word(*judged), shown_line(judged->why), why);
-      text_ += github_error(shown_name(test->id), why);
-    }
+    for (const TestResult* test : tests_with(run_, verdict))
+      annotate(test->id, shown_line(test->reason()));
   }
 }
 
@@ -267,7 +280,9 @@ void Summary::add_result() {
   if (run_.judgement()) text += shown_line(run_.judgement()->why) + "; ";
   text += fmt::format("{} of {} failed", failed, counted(total, "test"));
   if (mute > 0) text += fmt::format(", {} without a result", mute);
-  if (counts.at(Verdict::flaky) > 0) text += fmt::format(", {} flaky", counts.at(Verdict::flaky));
+  // The gate has its own count of them.
+  if (counts.at(Verdict::flaky) > 0 && !run_.judgement())
+    text += fmt::format(", {} flaky", counts.at(Verdict::flaky));
   text += fmt::format(", in {}", human_duration(run_.duration()));
   text_ += painted(options_.colour, result == RunResult::passed ? Paint::green : Paint::red, text) +
            "\n";

@@ -8,6 +8,7 @@
 
 #include "base/text.hpp"
 #include "report/console_line.hpp"
+#include "report/gate_text.hpp"
 #include "report/shown_text.hpp"
 
 namespace ffci {
@@ -37,9 +38,9 @@ std::string other_attempts(const TestResult& test, const Attempt* shown) {
   }
   for (const Attempt& attempt : test.reruns) {
     if (!attempt.outcome) continue;
-    const std::string reason = shown_line(reason_of(*attempt.outcome));
-    text += fmt::format("  rerun {} on {}{}: {}\n", attempt.number, place_of(attempt),
-                        attempt.purpose == Purpose::base ? ", the base kernel" : "",
+    const std::string place = place_of(attempt), reason = shown_line(reason_of(*attempt.outcome));
+    text += fmt::format("  rerun {}{}{}{}: {}\n", attempt.number, place.empty() ? "" : " on ",
+                        place, attempt.purpose == Purpose::base ? ", with the base kernel" : "",
                         reason.empty() ? outcome_name(*attempt.outcome) : reason);
   }
   return text;
@@ -84,13 +85,17 @@ std::string last_output(const std::string& stream, const OutputExcerpt& output) 
 
 }  // namespace
 
-std::string failure_details(const TestResult& test, std::string_view results_path,
-                            const ConsoleOptions& options) {
+std::string failure_details(const TestResult& test, const TestJudgement* judged,
+                            std::string_view results_path, const ConsoleOptions& options) {
   const bool github = options.ci == CiSystem::github;
   TestLine head = line_of(test);
   const std::string reason = std::exchange(head.reason, {});
   std::string body;
   if (!reason.empty()) body += fmt::format("  reason: {}\n", reason);
+  if (judged != nullptr) {
+    const bool told = judged->why == test.reason();
+    body += fmt::format("  gate: {}\n", told ? judged_word(*judged) : judged_text(*judged));
+  }
   const Attempt* shown = attempt_to_show(test);
   body += other_attempts(test, shown);
   if (shown != nullptr && shown->outcome) {

@@ -18,7 +18,7 @@ constexpr std::size_t most_orders = 10;
 std::string_view change_word(Change change) {
   switch (change) {
     case Change::regression:
-      return "failed";
+      return "failure that does not count";
     case Change::fixed:
       return "fixed";
     case Change::known_failure:
@@ -45,6 +45,19 @@ std::string_view change_word(Change change) {
   return "unchanged";
 }
 
+std::string_view regression_word(Change change) {
+  switch (change) {
+    case Change::new_failure:
+      return "regression (new failure)";
+    case Change::slower:
+      return "regression (slower)";
+    case Change::vanished:
+      return "regression (vanished)";
+    default:
+      return "regression";
+  }
+}
+
 Paint paint_of(Decision decision) {
   switch (decision) {
     case Decision::regression:
@@ -68,21 +81,24 @@ std::string times(std::size_t number) {
 
 }  // namespace
 
-const TestJudgement* judgement_of(const Run& run, const TestId& test) {
-  if (!run.judgement()) return nullptr;
+JudgedTests::JudgedTests(const Run& run) {
+  if (!run.judgement()) return;
+  for (const TestJudgement& judged : run.judgement()->tests)
+    by_test_.try_emplace(judged.id, &judged);
+}
+
+const TestJudgement* JudgedTests::of(const TestId& test) const {
+  if (by_test_.empty()) return nullptr;
   TestId id = test;
   id.iteration = 1;
-  const auto found = std::ranges::find(run.judgement()->tests, id,
-                                       [](const TestJudgement& judged) { return judged.id; });
-  return found == run.judgement()->tests.end() ? nullptr : &*found;
+  const auto found = by_test_.find(id);
+  return found == by_test_.end() ? nullptr : found->second;
 }
 
 std::string_view judged_word(const TestJudgement& test) {
   switch (test.decision) {
     case Decision::regression:
-      return test.change == Change::regression || test.change == Change::unchanged
-                 ? "regression"
-                 : change_word(test.change);
+      return regression_word(test.change);
     case Decision::failure:
       return "failed";
     case Decision::flaky:
@@ -92,34 +108,48 @@ std::string_view judged_word(const TestJudgement& test) {
     case Decision::inconclusive:
       return "inconclusive";
     case Decision::noted:
-      return change_word(test.change);
+      return test.change == Change::slower ? "slower once" : change_word(test.change);
   }
   return {};
 }
 
+std::string judged_text(const TestJudgement& test) {
+  return fmt::format("{}{}{}", judged_word(test), test.why.empty() ? "" : ": ",
+                     shown_line(test.why));
+}
+
 std::string judged_line(const TestJudgement& test) {
-  return fmt::format("{} {}{}{}", shown_name(test.id), judged_word(test),
-                     test.why.empty() ? "" : ": ", shown_line(test.why));
+  return fmt::format("{} {}", shown_name(test.id), judged_text(test));
 }
 
 std::string gate_text(const Judgement& judgement, Colour colour) {
   std::string text;
+  // Up to `most` of those that `belongs` says.
+  const auto list = [&](std::size_t most, auto belongs, auto paint, std::string_view word) {
+    std::size_t all = 0;
+    for (const TestJudgement& test : judgement.tests) {
+      if (belongs(test) && ++all <= most) text += fmt::format("  {}\n", paint(judged_line(test)));
+    }
+    if (all > most) text += fmt::format("  and {} more {}\n", all - most, word);
+  };
   for (const Decision decision : {Decision::regression, Decision::failure, Decision::inconclusive,
                                   Decision::flaky, Decision::known}) {
-    for (const TestJudgement& test : judgement.tests) {
-      if (test.decision == decision)
-        text += fmt::format("  {}\n", painted(colour, paint_of(decision), judged_line(test)));
-    }
+    const bool harmless = decision == Decision::flaky || decision == Decision::known;
+    list(
+        harmless ? most_harmless : judgement.tests.size(),
+        [&](const TestJudgement& test) { return test.decision == decision; },
+        [&](const std::string& line) { return painted(colour, paint_of(decision), line); },
+        decision == Decision::known ? "known failures" : decision_name(decision));
   }
   for (const Change change :
        {Change::regression, Change::new_failure, Change::slower, Change::fixed, Change::vanished,
         Change::run_to_skip, Change::skip_to_run}) {
-    std::size_t told = 0, all = 0;
-    for (const TestJudgement& test : judgement.tests) {
-      if (test.decision != Decision::noted || test.change != change) continue;
-      if (++all <= most_harmless) ++told, text += fmt::format("  {}\n", judged_line(test));
-    }
-    if (all > told) text += fmt::format("  and {} more {}\n", all - told, change_word(change));
+    list(
+        most_harmless,
+        [&](const TestJudgement& test) {
+          return test.decision == Decision::noted && test.change == change;
+        },
+        [](const std::string& line) { return line; }, change_word(change));
   }
   for (const KnownIssueNote& note : judgement.known_issues)
     text += fmt::format("  known issue at {}: {}\n", shown_line(note.where), shown_line(note.text));

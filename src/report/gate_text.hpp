@@ -3,6 +3,8 @@
 
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <vector>
 
 #include "model/judgement.hpp"
 #include "model/run.hpp"
@@ -10,12 +12,24 @@
 
 namespace ffci {
 
-// Of the test in all its iterations; nullptr: the gate has nothing to say of it, or there is none.
-[[nodiscard]] const TestJudgement* judgement_of(const Run& run, const TestId& test);
+// Of each test, in all its iterations. The run must outlive it.
+class JudgedTests {
+ public:
+  explicit JudgedTests(const Run& run);
 
-// "regression", "new failure", "flaky", "slower", …: what the gate makes of it, in a word or two.
+  // nullptr: the gate has nothing to say of it, or there is none. In constant time.
+  [[nodiscard]] const TestJudgement* of(const TestId& test) const;
+
+ private:
+  std::unordered_map<TestId, const TestJudgement*> by_test_;
+};
+
+// "regression", "new failure", "flaky", …: what the gate makes of it, in a word or two. All that
+// makes the build red, and nothing else, begins with "regression" (without a baseline: "failed").
 [[nodiscard]] std::string_view judged_word(const TestJudgement& test);
 
+// "regression: failed 4 of 4, baseline 0 of 20 (p=0.0001)"
+[[nodiscard]] std::string judged_text(const TestJudgement& test);
 // "generic/475 regression: failed 4 of 4, baseline 0 of 20 (p=0.0001)"
 [[nodiscard]] std::string judged_line(const TestJudgement& test);
 

@@ -8,6 +8,8 @@
 #include <pugixml.hpp>
 #include <set>
 #include <string_view>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/text.hpp"
@@ -65,18 +67,16 @@ class Judgements {
  public:
   explicit Judgements(const Run& run) {
     if (!run.judgement()) return;
-    for (const TestJudgement& judged : run.judgement()->tests)
-      by_test_.emplace(judged.id, &judged);
+    const JudgedTests judged(run);
     // Of several iterations those that failed are meant, or else the first.
-    std::map<TestId, bool> any_bad;
-    for (const TestResult& test : run.tests())
-      any_bad[without_iteration(test.id)] |= is_bad(test.verdict());
+    std::unordered_set<const TestJudgement*> told;
     for (const TestResult& test : run.tests()) {
-      const auto found = by_test_.find(without_iteration(test.id));
-      if (found == by_test_.end()) continue;
-      bool& nobody_else = any_bad[found->first];
-      if (is_bad(test.verdict()) || !nobody_else) meant_.emplace(test.id, found->second);
-      nobody_else = true;
+      if (is_bad(test.verdict())) told.insert(judged.of(test.id));
+    }
+    for (const TestResult& test : run.tests()) {
+      const TestJudgement* of_test = judged.of(test.id);
+      if (of_test == nullptr) continue;
+      if (is_bad(test.verdict()) || told.insert(of_test).second) meant_.emplace(test.id, of_test);
     }
   }
 
@@ -86,11 +86,7 @@ class Judgements {
   }
 
  private:
-  static TestId without_iteration(TestId id) {
-    id.iteration = 1;
-    return id;
-  }
-  std::map<TestId, const TestJudgement*> by_test_, meant_;
+  std::unordered_map<TestId, const TestJudgement*> meant_;
 };
 
 // The gate's word for it: a regression is one even where the test passed in the end.
@@ -117,6 +113,29 @@ Shown shown_as(const TestResult& test, const TestJudgement* judged) {
       return Shown::skipped;
   }
   return Shown::failure;
+}
+
+// What explains how the test is shown: where it failed for the gate though it passed in the end,
+// the attempt that made it suspect.
+const Attempt* attempt_to_tell(const TestResult& test, Shown shown) {
+  const Attempt* decided = test.deciding_attempt();
+  if (shown != Shown::failure || is_bad(test.verdict())) return decided;
+  const Attempt* last_bad = nullptr;
+  for (const auto* attempts : {&test.attempts, &test.reruns}) {
+    for (const Attempt& attempt : *attempts) {
+      if (attempt.purpose != Purpose::base && attempt.outcome && is_bad(*attempt.outcome))
+        last_bad = &attempt;
+    }
+  }
+  return last_bad != nullptr ? last_bad : decided;
+}
+
+// What the gate says, and the test's own reason where that does not tell it.
+std::string judged_reason(const TestResult& test, const TestJudgement& judged) {
+  std::string text = fmt::format("{}: {}", judged_word(judged), judged.why);
+  const std::string own = test.reason();
+  if (judged.why.find(own) == std::string::npos) text += "; " + own;
+  return text;
 }
 
 class JunitWriter {
@@ -247,7 +266,8 @@ void JunitWriter::add_vanished(pugi::xml_node root, std::size_t number) const {
     set(node, "name", name_of(judged->id.name));
     set(node, "classname", suite_name(judged->id));
     set(node, "time", seconds({}));
-    pugi::xml_node told = add_told(node, "failure", "vanished", judged->why);
+    pugi::xml_node told = add_told(node, "failure", "regression",
+                                   fmt::format("{}: {}", judged_word(*judged), judged->why));
     told.text().set(told.attribute("message").value());
   }
 }
@@ -311,14 +331,10 @@ void JunitWriter::add_verdict(pugi::xml_node node, const TestResult& test) const
   const TestJudgement* judged = judgements_.of(test);
   const Shown shown = shown_as(test, judged);
   if (shown == Shown::passed || shown == Shown::flaky) return;
-  const Attempt* decided = test.deciding_attempt();
+  const Attempt* decided = attempt_to_tell(test, shown);
   const bool ended = decided != nullptr && decided->outcome;
   const bool judges = judged != nullptr && (is_bad(test.verdict()) || shown == Shown::failure);
-  std::string why = test.reason();
-  if (judges) {
-    const std::string gate = fmt::format("{}: {}", judged_word(*judged), judged->why);
-    why = why.empty() || judged->why.find(why) != std::string::npos ? gate : gate + "; " + why;
-  }
+  const std::string why = judges ? judged_reason(test, *judged) : test.reason();
   const std::string_view outcome = ended ? outcome_name(*decided->outcome) : "not_run";
   pugi::xml_node told;
   if (shown == Shown::skipped) {
@@ -335,16 +351,20 @@ void JunitWriter::add_verdict(pugi::xml_node node, const TestResult& test) const
 }
 
 void JunitWriter::add_earlier_attempts(pugi::xml_node node, const TestResult& test) const {
-  const Shown shown = shown_as(test, judgements_.of(test));
+  const TestJudgement* judged = judgements_.of(test);
+  const Shown shown = shown_as(test, judged);
   if (shown == Shown::passed || shown == Shown::skipped) return;
-  const Attempt* decided = shown == Shown::flaky ? nullptr : test.deciding_attempt();
+  const Attempt* cleared =
+      shown == Shown::flaky && is_bad(test.verdict()) ? test.deciding_attempt() : nullptr;
+  const Attempt* decided = shown == Shown::flaky ? nullptr : attempt_to_tell(test, shown);
   for (const auto* attempts : {&test.attempts, &test.reruns}) {
     for (const Attempt& attempt : *attempts) {
       if (&attempt == decided || !attempt.outcome || !is_bad(*attempt.outcome)) continue;
       if (attempt.purpose == Purpose::base) continue;
       const char* element = shown == Shown::flaky ? "flakyFailure" : "rerunFailure";
-      pugi::xml_node told =
-          add_told(node, element, failure_type(*attempt.outcome), reason_of(*attempt.outcome));
+      const std::string why =
+          &attempt == cleared ? judged_reason(test, *judged) : reason_of(*attempt.outcome);
+      pugi::xml_node told = add_told(node, element, failure_type(*attempt.outcome), why);
       const std::string text = details(attempt, told.attribute("message").value());
       told.append_child("stackTrace").text().set(text.c_str());
     }

@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include "gated_run.hpp"
 #include "report/console_summary.hpp"
+#include "report/gate_text.hpp"
 #include "report_golden.hpp"
 #include "report_run_builder.hpp"
 
@@ -56,6 +58,13 @@ const ConsoleOptions everything{.verbose = true,
 
 TEST_CASE("the log of a run with one of everything") {
   check_golden("console.txt", whole_log({}));
+}
+
+TEST_CASE("the log of a run with one test of each decision of the gate") {
+  Log log;
+  log.fed(one_of_each_decision());
+  log.report.summary(one_of_each_decision().run());
+  check_golden("console-gate.txt", log.text);
 }
 
 TEST_CASE("the log with every option on") {
@@ -316,6 +325,164 @@ TEST_CASE("ten annotations at most, and titles can't end early") {
     ++count;
   CHECK(count == 10);
   CHECK(has(text, "\n::error title=s/a%2Cb%3Ac%250::exit status 1: 100%25 sure\n"));
+}
+
+TEST_CASE("the heartbeat tells of reruns, several of one test at once as well") {
+  const TestId a{"s", "", "a"};
+  Log log;
+  RunBuilder run = RunBuilder().gated().test(a, {{.outcome = exit_with(1)}});
+  run.fact(RerunsOrdered{{{a, 3, 3, {}}}});
+  run.reruns(a, {{.outcome = exit_with(1)}}).reruns(a, {{}}, Purpose::base);
+  run.fact(AttemptStarted{a, 3, "local", 1, "", 0, Purpose::confirmation}).pass(1s);
+  run.fact(AttemptStarted{a, 4, "local", 2, "", 0, Purpose::confirmation});
+  run.fact(AttemptStarted{a, 5, "base", 1, "", 0, Purpose::base});
+  const std::string told = log.fed(run);
+  CHECK(has(told, "\ngate: 1 suspect runs again: s/a 3 times and 3 times on base hosts\n"));
+  CHECK(has(told, "\n   RERUN   1.00s  s/a  failed: exit status 1  [local/1]\n"));
+  CHECK(has(told, "\n    BASE   1.00s  s/a  passed  [local/1]\n"));
+  CHECK(has(log.heartbeat(5100ms),
+            "  1/1 done (1 failed), 2/6 reruns done, 3 running: s/a (rerun) 2.00s on local/1, "
+            "s/a (rerun) 1.00s on base/1, s/a (rerun) 1.00s on local/2\n"));
+}
+
+TEST_CASE("a rerun that gave no result says so, and counts as done") {
+  const TestId a{"s", "", "a"};
+  Log log;
+  RunBuilder run = RunBuilder().gated().test(a, {{.outcome = exit_with(1)}});
+  run.fact(RerunsOrdered{{{a, 1, 0, {}}, {{"s", "", "b"}, 0, 0, Decision::flaky}}});
+  run.reruns(a, {{.outcome = HostLost{"no answer"}}});
+  CHECK(has(log.fed(run), "\ngate: 1 suspect runs again: s/a once\n"));
+  CHECK(has(log.text, "\n   RERUN   1.00s  s/a  host lost: no answer  [local/1]\n"));
+  CHECK(has(log.heartbeat(9s), ", 1/1 reruns done, 0 running\n"));
+}
+
+TEST_CASE("of many suspects ten are named") {
+  RerunsOrdered ordered;
+  for (int i = 0; i < 12; ++i)
+    ordered.orders.push_back({{"s", "", "t" + std::to_string(i)}, 3, 0, {}});
+  const std::string log = Log().fed(RunBuilder().gated().fact(ordered));
+  CHECK(has(log, "gate: 12 suspects run again: s/t0 3 times, "));
+  CHECK(has(log, ", s/t9 3 times and 2 more\n"));
+}
+
+TEST_CASE("a run that goes on in the middle of reruns counts those before") {
+  const TestId a{"s", "", "a"};
+  RunBuilder run = RunBuilder().gated().test(a, {{.outcome = exit_with(1)}});
+  run.fact(RerunsOrdered{{{a, 3, 0, {}}}}).reruns(a, {{}});
+  run.fact(AttemptStarted{a, 2, "local", 1, "", 0, Purpose::confirmation});
+  Log log;
+  log.report.resume(run.run());
+  CHECK(has(log.text, "\nthe run goes on: 1 of 1 test finished before, and 1 rerun\n"));
+  CHECK(has(log.heartbeat(5s), ", 1/2 reruns done, 0 running\n"));
+  // What the resumed run tells first: how the broken-off one ended, and what is still wanted.
+  Attempt broken;
+  broken.purpose = Purpose::confirmation;
+  broken.number = 2;
+  broken.outcome = NotRun{"ff-ci was killed while it ran"};
+  log.report.on_event({90, 6s, AttemptFinished{a, broken}});
+  log.report.on_event({91, 6s, RerunsOrdered{{{a, 1, 0, {}}}}});
+  CHECK(has(log.heartbeat(7s), ", 2/3 reruns done, 0 running\n"));
+}
+
+TEST_CASE("the log begins with what the run is judged by") {
+  CHECK(
+      has(Log().fed(RunBuilder().gated(BaselineFact{"-1", "run 7", {}}).test({"s", "", "a"}, {{}})),
+          "\ngate: judged by run 7\n"));
+  CHECK(has(Log().fed(RunBuilder().gated().test({"s", "", "a"}, {{}})),
+            "\ngate: there is no baseline, so any failure counts\n"));
+  CHECK_FALSE(has(Log().fed(RunBuilder().test({"s", "", "a"}, {{}})), "gate:"));
+}
+
+TEST_CASE("with a gate the annotations are what makes the build red, and what nobody can tell") {
+  const std::string text = summary_of(one_of_each_decision(), {.ci = CiSystem::github});
+  std::vector<std::string> titles;
+  for (std::size_t at = text.find("::error title="); at != std::string::npos;
+       at = text.find("::error title=", at + 1)) {
+    const std::size_t begin = at + std::string_view("::error title=").size();
+    titles.push_back(text.substr(begin, text.find("::", begin) - begin));
+  }
+  CHECK(titles == std::vector<std::string>{"xfs@4k/generic/299", "xfs@4k/generic/475",
+                                           "xfs@4k/generic/476", "xfs@4k/generic/990",
+                                           "xfs@4k/generic/388"});
+  CHECK(has(text,
+            "\n::error title=xfs@4k/generic/990::regression (vanished): is in the baseline, "
+            "and not selected any more\n"));
+}
+
+TEST_CASE("what makes the build red is shown in detail before what does not") {
+  RunBuilder run = RunBuilder().gated();
+  Judgement gate;
+  for (int i = 0; i < 60; ++i) {
+    const TestId id{"s", "", "t" + std::to_string(i)};
+    run.test(id, {{.outcome = exit_with(1)}});
+    gate.tests.emplace_back().id = id;
+    gate.tests.back().decision = i == 59   ? Decision::regression
+                                 : i == 58 ? Decision::inconclusive
+                                           : Decision::flaky;
+  }
+  const std::string text = summary_of(run.fact(RunJudged{gate}).finish());
+  const std::size_t red = text.find("  gate: regression\n");
+  CHECK(red != std::string::npos);
+  CHECK(red < text.find("  gate: inconclusive\n"));
+  CHECK(text.find("  gate: inconclusive\n") < text.find("  gate: flaky\n"));
+  CHECK(has(text, "\nand 10 more, whose output is in the results\n"));
+}
+
+TEST_CASE("long lists of what is harmless are cut, those of regressions are not") {
+  RunBuilder run = RunBuilder().gated();
+  Judgement gate;
+  const auto add = [&](Change change, Decision decision) {
+    for (int i = 0; i < 25; ++i) {
+      TestJudgement& test = gate.tests.emplace_back();
+      test.id = {"s", "", "t" + std::to_string(gate.tests.size())};
+      test.change = change;
+      test.decision = decision;
+    }
+  };
+  add(Change::regression, Decision::regression);
+  add(Change::known_failure, Decision::known);
+  add(Change::fixed, Decision::noted);
+  const std::string text = summary_of(run.fact(RunJudged{gate}).finish());
+  CHECK(has(text, "  s/t25 regression\n  s/t26 known failure\n"));
+  CHECK(has(text, "  s/t45 known failure\n  and 5 more known failures\n  s/t51 fixed\n"));
+  CHECK(has(text, "  s/t70 fixed\n  and 5 more fixed\n"));
+}
+
+TEST_CASE("every word for what the gate decided tells whether it makes the build red") {
+  const auto word = [](Change change, Decision decision) {
+    TestJudgement test;
+    test.change = change;
+    test.decision = decision;
+    return judged_word(test);
+  };
+  CHECK(word(Change::regression, Decision::regression) == "regression");
+  CHECK(word(Change::new_failure, Decision::regression) == "regression (new failure)");
+  CHECK(word(Change::slower, Decision::regression) == "regression (slower)");
+  CHECK(word(Change::vanished, Decision::regression) == "regression (vanished)");
+  CHECK(word(Change::new_failure, Decision::failure) == "failed");
+  CHECK(word(Change::regression, Decision::noted) == "failure that does not count");
+  CHECK(word(Change::new_failure, Decision::noted) == "new failure");
+  CHECK(word(Change::slower, Decision::noted) == "slower once");
+  CHECK(word(Change::vanished, Decision::noted) == "vanished");
+  CHECK(word(Change::slower, Decision::inconclusive) == "inconclusive");
+}
+
+TEST_CASE("the summary of 100,000 tests, of which 10,000 were judged, takes no time") {
+  RunBuilder run = RunBuilder().gated();
+  Judgement gate;
+  for (int i = 0; i < 100'000; ++i) {
+    const TestId id{"s", "", "t" + std::to_string(i)};
+    if (i % 10 != 0) {
+      run.test(id, {{}});
+      continue;
+    }
+    run.test(id, {{.outcome = exit_with(1)}});
+    gate.tests.emplace_back().id = id;
+    gate.tests.back().decision = Decision::known;
+  }
+  const std::string text = summary_of(run.fact(RunJudged{gate}).finish());
+  CHECK_FALSE(has(text, "What went wrong"));
+  CHECK(has(text, "\n100000 tests: 90000 passed, 10000 failed\n"));
 }
 
 TEST_CASE("a log of 100,000 tests takes constant time per event") {

@@ -4,6 +4,7 @@
 
 #include <pugixml.hpp>
 
+#include "gated_run.hpp"
 #include "report_golden.hpp"
 #include "report_run_builder.hpp"
 
@@ -41,6 +42,11 @@ TEST_CASE("JUnit XML of a run with one of everything") {
                junit_xml(one_of_everything().run(), {.attachment_root = "results/runs/1"}));
 }
 
+TEST_CASE("JUnit XML of a run with one test of each decision of the gate") {
+  check_golden("junit-gate.xml",
+               junit_xml(one_of_each_decision().run(), {.attachment_root = "results/runs/1"}));
+}
+
 TEST_CASE(
     "totals of suites and file count bad tests as failures, and what has no result as errors") {
   const pugi::xml_document document = parsed(junit_xml(one_of_everything().run()));
@@ -62,6 +68,86 @@ TEST_CASE(
   CHECK(failures == 3);
   CHECK(errors == 2);
   CHECK(skipped == 1);
+}
+
+TEST_CASE("with a gate totals and elements are what the gate decided") {
+  const pugi::xml_document document = parsed(junit_xml(one_of_each_decision().run()));
+  std::size_t tests = 0, failures = 0, errors = 0, skipped = 0;
+  for (const pugi::xml_node suite : document.child("testsuites").children("testsuite")) {
+    std::size_t of_suite = 0;
+    for (const pugi::xml_node test : suite.children("testcase")) {
+      ++of_suite;
+      if (test.child("failure")) ++failures;
+      if (test.child("error")) ++errors;
+      if (test.child("skipped")) ++skipped;
+    }
+    CHECK(suite.attribute("tests").as_uint() == of_suite);
+    tests += of_suite;
+  }
+  const pugi::xml_node root = document.child("testsuites");
+  CHECK(root.attribute("tests").as_uint() == tests);
+  CHECK(root.attribute("failures").as_uint() == failures);
+  CHECK(root.attribute("errors").as_uint() == errors);
+  CHECK(root.attribute("skipped").as_uint() == skipped);
+  CHECK(failures == 4);
+  CHECK(errors == 1);
+  CHECK(skipped == 4);
+}
+
+TEST_CASE("with a gate the elements of a test come in the order that readers want") {
+  const std::vector<std::string_view> order{
+      "failure", "error", "skipped", "rerunFailure", "flakyFailure", "system-out", "system-err"};
+  const pugi::xml_document document =
+      parsed(junit_xml(one_of_each_decision().run(), {.attachment_root = "results/runs/1"}));
+  std::size_t elements = 0;
+  for (const pugi::xml_node suite : document.child("testsuites").children("testsuite")) {
+    for (const pugi::xml_node test : suite.children("testcase")) {
+      auto least = order.begin();
+      for (const pugi::xml_node element : test.children()) {
+        CAPTURE(element.name());
+        const auto place = std::find(order.begin(), order.end(), element.name());
+        CHECK(place != order.end());
+        CHECK(place >= least);
+        least = place;
+        ++elements;
+      }
+    }
+  }
+  CHECK(elements > 15);
+}
+
+TEST_CASE("a gate's word is with each test that failed: of iterations, with those that failed") {
+  const auto nth = [](int iteration) { return TestId{"s", "", "t", iteration}; };
+  Judgement gate;
+  gate.tests.emplace_back().id = nth(1);
+  gate.tests[0].decision = Decision::regression;
+  gate.tests[0].why = "failed 3 of 3";
+  const auto shown = [&](RunBuilder run) {
+    const pugi::xml_document document = parsed(junit_xml(run.fact(RunJudged{gate}).finish().run()));
+    std::vector<std::string> told;
+    for (const pugi::xml_node test : first_case(document).parent().children("testcase"))
+      told.emplace_back(test.child("failure").attribute("message").value());
+    return told;
+  };
+  using Told = std::vector<std::string>;
+  const std::vector<Try> bad{{.outcome = exit_with(1)}};
+  CHECK(shown(RunBuilder().gated().test(nth(1), {{}}).test(nth(2), bad).test(nth(3), bad)) ==
+        Told{"", "regression: failed 3 of 3; exit status 1",
+             "regression: failed 3 of 3; exit status 1"});
+  CHECK(shown(RunBuilder().gated().test(nth(1), {{}}).test(nth(2), {{}})) ==
+        Told{"regression: failed 3 of 3", ""});
+}
+
+TEST_CASE("without a baseline a failure is one, as without a gate") {
+  Judgement gate;
+  gate.tests.emplace_back().id = {"s", "", "t"};
+  gate.tests[0].decision = Decision::failure;
+  gate.tests[0].why = "exit status 1";
+  RunBuilder run = RunBuilder().gated().test({"s", "", "t"}, {{.outcome = exit_with(1)}});
+  const pugi::xml_document document = parsed(junit_xml(run.fact(RunJudged{gate}).finish().run()));
+  CHECK(first_case(document).child("failure").attribute("type").value() == std::string("failed"));
+  CHECK(first_case(document).child("failure").attribute("message").value() ==
+        std::string("failed: exit status 1"));
 }
 
 TEST_CASE("whatever tests are called and write, the file holds only what XML 1.0 allows") {

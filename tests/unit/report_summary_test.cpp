@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "gated_run.hpp"
 #include "report_golden.hpp"
 #include "report_run_builder.hpp"
 
@@ -13,6 +14,10 @@ using nlohmann::json;
 
 TEST_CASE("summary.json of a run with one of everything") {
   check_golden("summary.json", summary_json(one_of_everything().run()));
+}
+
+TEST_CASE("summary.json of a run with one test of each decision of the gate") {
+  check_golden("summary-gate.json", summary_json(one_of_each_decision().run()));
 }
 
 TEST_CASE("summary.json is valid UTF-8 JSON whatever tests are called and say") {
