@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -38,6 +39,27 @@ TestCase wanted(const TestId& id) {
   return test;
 }
 
+// As a gate asks for its baseline.
+const RunFilter without_regressions{"", false};
+
+std::vector<std::string> names(const Result<std::vector<TestId>>& tests) {
+  std::vector<std::string> names;
+  for (const TestId& id : tests.value())
+    names.push_back(to_string(id));
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::vector<std::string> shown(const Result<std::vector<PastSignature>>& signatures) {
+  std::vector<std::string> shown;
+  for (const PastSignature& known : signatures.value())
+    shown.push_back(to_string(known.test) + ": " + known.signature);
+  std::sort(shown.begin(), shown.end());
+  return shown;
+}
+
+using Names = std::vector<std::string>;
+
 // A results directory, and the runs in it.
 struct Results {
   Results() {
@@ -50,11 +72,13 @@ struct Results {
 
   // `day`: of January 2026, when it starts.
   std::string run(int day, const std::vector<Tried>& tries, bool finished = true,
-                  std::vector<std::string> merged = {}, std::optional<Shard> shard = {}) const {
+                  std::vector<std::string> merged = {}, std::optional<Shard> shard = {},
+                  std::optional<GateResult> gate = {}, const std::string& job = "job") const {
     const WallTime at = std::chrono::sys_days(std::chrono::year(2026) / 1 / day);
     const std::string id = compact_timestamp(at);
     fs::create_directories(path / "runs" / id);
-    RunStarted header{id, "job", "1", at, 0, "", ""};
+    RunStarted header{id, job, "1", at, 0, "", ""};
+    header.gated = gate.has_value();
     header.merged = std::move(merged);
     header.shard = std::move(shard);
     std::vector<RunEvent> events{{1, 0ms, header}};
@@ -74,6 +98,11 @@ struct Results {
       attempt.duration = tried.duration;
       attempt.outcome = tried.outcome;
       add(AttemptFinished{tried.test, attempt}, tried.started + tried.duration);
+    }
+    if (gate) {
+      Judgement judgement;
+      judgement.result = *gate;
+      add(RunJudged{judgement}, 59s);
     }
     if (finished) add(RunFinished{}, 60s);
     fs::remove(path / "runs" / id / "journal.jsonl");
@@ -492,4 +521,96 @@ TEST_CASE("runs are told the newest first, with the labels that lead to them") {
   CHECK(runs->back().result == "failed");
   CHECK(runs->back().counts.at(Verdict::failed) == 1);
   CHECK(history.runs(1)->size() == 1);
+}
+
+TEST_CASE("a baseline leaves out runs that regressed, and no others that failed") {
+  const Results results;
+  const auto tries = [](const Outcome& outcome) {
+    return std::vector<Tried>{{named("t"), outcome}};
+  };
+  const std::string good = results.run(1, tries(Passed{}));
+  const std::string failed = results.run(2, tries(Failed{"", {}}));
+  results.run(3, tries(Failed{"", {}}), true, {}, {}, GateResult::regression);
+  const std::string flaky = results.run(4, tries(Failed{"", {}}), true, {}, {}, GateResult::passed);
+  const std::string open =
+      results.run(5, tries(Failed{"", {}}), true, {}, {}, GateResult::inconclusive);
+  History history = results.complete_history();
+  const auto runs_of = [&](const RunFilter& filter) {
+    Names runs;
+    const auto histories = history.histories_of({wanted(named("t"))}, filter);
+    REQUIRE(histories);
+    for (const TestHistory& test : *histories) {
+      for (const PastResult& result : test.results)
+        runs.push_back(result.run_id);
+    }
+    return runs;
+  };
+  CHECK(runs_of({}).size() == 5);
+  CHECK(runs_of(without_regressions) == Names{open, flaky, failed, good});
+  CHECK(runs_of({flaky, false}) == Names{open, failed, good});
+  CHECK(runs_of({"no such run", true}).size() == 5);
+  CHECK(runs_of({good, true}).size() == 4);
+}
+
+TEST_CASE("a test whose only run is left out has no history") {
+  const Results results;
+  const std::string only = results.run(1, {{named("t")}});
+  History history = results.complete_history();
+  CHECK(history.histories_of({wanted(named("t"))}, {only, true})->empty());
+}
+
+TEST_CASE("signatures are those of crashes and failures in any attempt, each once for a test") {
+  const Results results;
+  const Outcome crash = Crashed{"BUG", "BUG:f"};
+  const Outcome broken = Failed{"SCRATCH_DEV is inconsistent", {}, "inconsistent file system"};
+  const TestId again{"s", "", "t", 2};
+  results.run(1, {{named("t"), crash}, {again, crash}, {named("u"), crash, 1s, "arm"}});
+  results.run(2, {{named("t"), crash},
+                  {named("t"), Passed{}, 1s, "local", 2},
+                  {named("v"), broken},
+                  {named("w"), Failed{"", {}}}});
+  History history = results.complete_history();
+  CHECK(shown(history.signatures("x86_64", {})) ==
+        Names{"s/t: BUG:f", "s/v: inconsistent file system"});
+  CHECK(shown(history.signatures("aarch64", {})) == Names{"s/u: BUG:f"});
+  CHECK(shown(history.signatures("", {})) ==
+        Names{"s/t: BUG:f", "s/u: BUG:f", "s/v: inconsistent file system"});
+}
+
+TEST_CASE("signatures of runs that are left out, and of parts of merged runs, are not known") {
+  const Results results;
+  const auto crash = [](const char* signature) {
+    return std::vector<Tried>{{named("t"), Crashed{"BUG", signature}}};
+  };
+  const std::string part = results.run(1, crash("part"));
+  results.run(2, crash("merged"), true, {part});
+  results.run(3, crash("regressed"), true, {}, {}, GateResult::regression);
+  const std::string last = results.run(4, crash("last"));
+  History history = results.complete_history();
+  CHECK(shown(history.signatures("", {})) == Names{"s/t: last", "s/t: merged", "s/t: regressed"});
+  CHECK(shown(history.signatures("", without_regressions)) == Names{"s/t: last", "s/t: merged"});
+  CHECK(shown(history.signatures("", {last, false})) == Names{"s/t: merged"});
+}
+
+TEST_CASE("the last tests of a job are those of its newest whole run that counts") {
+  const Results results;
+  const TestId second{"s", "", "b", 2}, in_4k{"s", "4k", "b", 1};
+  results.run(1, {{named("a")}, {named("b")}, {second}, {in_4k, Skipped{"no"}}});
+  results.run(2, {{named("other")}}, true, {}, {}, {}, "another job");
+  results.run(3, {{named("a")}}, true, {}, Shard{1, 2, "digest"});
+  results.run(4, {{named("c"), Failed{"", {}}}}, true, {}, {}, GateResult::regression);
+  History history = results.complete_history();
+  CHECK(names(history.last_tests_of("job", without_regressions)) == Names{"s/a", "s/b", "s@4k/b"});
+  CHECK(names(history.last_tests_of("job", {})) == Names{"s/c"});
+  CHECK(names(history.last_tests_of("another job", {})) == Names{"s/other"});
+  CHECK(history.last_tests_of("no such job", {})->empty());
+}
+
+TEST_CASE("the last tests of a job that runs in shards are those of the merged run") {
+  const Results results;
+  const std::string part = results.run(1, {{named("a")}}, true, {}, Shard{1, 2, "digest"});
+  results.run(2, {{named("a")}, {named("b")}}, true, {part});
+  const std::string running = results.run(3, {{named("c")}});
+  History history = results.complete_history();
+  CHECK(names(history.last_tests_of("job", {running, false})) == Names{"s/a", "s/b"});
 }
