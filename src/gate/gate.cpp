@@ -273,7 +273,12 @@ class Session {
     subject.judgement.change = Change::regression;
     std::string why = "new signature: " + titles.front();
     if (titles.size() > 1) why += fmt::format(" and {} more", titles.size() - 1);
-    subject.decide(fails_on(FailOn::regression) ? Decision::regression : Decision::noted, why);
+    const bool is_new = subject.before == nullptr || subject.before->trials.runs == 0;
+    if (fails_on(FailOn::regression) || (is_new && fails_on(FailOn::new_failure))) {
+      subject.decide(Decision::regression, why);
+    } else {
+      subject.decide(subject.is == Verdict::flaky ? Decision::flaky : Decision::noted, why);
+    }
     return true;
   }
 

@@ -554,6 +554,12 @@ class Signatures(GateTest):
         self.judge(0, gate={"baseline": "good.json"})
         self.assertEqual(self.decision("b"), "flaky")
 
+    def test_a_new_test_that_meets_one_is_red_where_new_failures_are(self):
+        good = json.loads((self.folder / "results/latest/summary.json").read_text())
+        good["tests"] = [test for test in good["tests"] if test["name"] == "a"]
+        self.write("good.json", json.dumps(good))
+        self.judge(1, gate={"baseline": "good.json", "fail-on": ["new-failure"]})
+
 
 class BrokenFileSystems(FstestsTest):
     def test_a_file_system_that_a_test_breaks_is_a_regression_at_once_and_known_only_by_name(self):
