@@ -91,6 +91,17 @@ std::vector<Subject> subjects_of(const Run& run, const Baseline* baseline) {
   return subjects;
 }
 
+// What the base kernel does, too, is not new.
+void add_base_signatures(const Run& run, std::unordered_set<std::string>& known) {
+  for (const TestResult& test : run.tests()) {
+    for (const Attempt& attempt : test.reruns) {
+      if (attempt.purpose != Purpose::base) continue;
+      for (const KernelReport& report : reports_of(attempt))
+        known.insert(report.signature);
+    }
+  }
+}
+
 template <class Visit>
 void for_each_bad_attempt(const Subject& subject, Visit visit) {
   for (const TestResult* test : subject.results) {
@@ -220,7 +231,9 @@ class Session {
         run_(run),
         why_final_(why_final),
         issues_(issues, run.header().at),
-        subjects_(subjects_of(run, baseline)) {}
+        subjects_(subjects_of(run, baseline)) {
+    add_base_signatures(run, base_signatures_);
+  }
 
   GateAnswer answer() {
     for (Subject& subject : subjects_)
@@ -284,8 +297,15 @@ class Session {
 
   [[nodiscard]] bool is_in_baseline(const Finding& finding, const Subject& subject) const {
     const std::string& signature = finding.report.signature;
-    if (finding.of_kernel) return baseline_->signatures.contains(signature);
-    return subject.before != nullptr && subject.before->failure_signatures.contains(signature);
+    if (finding.of_kernel)
+      return baseline_->signatures.contains(signature) || base_signatures_.contains(signature);
+    if (subject.before != nullptr && subject.before->failure_signatures.contains(signature))
+      return true;
+    return std::ranges::any_of(subject.results, [&](const TestResult* test) {
+      return std::ranges::any_of(test->reruns, [&](const Attempt& attempt) {
+        return attempt.purpose == Purpose::base && failure_signature_of(attempt) == signature;
+      });
+    });
   }
 
   void add_new_signature(const KernelReport& report, const TestId& test) {
@@ -501,6 +521,7 @@ class Session {
   const std::string& why_final_;
   KnownIssues issues_;
   std::vector<Subject> subjects_;
+  std::unordered_set<std::string> base_signatures_;
   NewSignatures new_signatures_;
 };
 

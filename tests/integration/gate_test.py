@@ -936,6 +936,32 @@ class Hosts(SshTest, GateTest):
         done = self.run_as(1, "--baseline", self.events()[0]["baseline"]["source"])
         self.assertRegex(done.stdout, r"s/a regression: failed 6 of 6, baseline 0 of \d+ \(0 of \d+ on base hosts\)")
 
+    def test_a_signature_of_the_base_kernel_is_not_new(self):
+        change, base = self.machines(2)
+        self.over([change], {"b": "test ! -e /root/broken || { test -e /root/first || { touch /root/first; exit 1; }; "
+                                  "touch /root/waits; until test -e /root/go; do sleep 0.02; done; }"}, {"baseline": "latest"}, [base])
+        self.baseline_runs(1)
+        change.path("/root/broken").touch()
+
+        def is_base(event):
+            return event["event"] == "attempt_finished" and event["result"].get("purpose") == "base"
+
+        process = self.start("run", "job.yaml")
+        wait_for(lambda: change.path("/root/waits").exists() and any(map(is_base, self.events_so_far())), "b runs again on both")
+        process.kill()
+        process.communicate(timeout=60)
+        change.path("/root/go").touch()
+
+        def speak(event):
+            if event["event"] == "attempt_finished" and (is_base(event) or event["result"]["outcome"] == "failed"):
+                event["result"]["kernel_reports"] = [{"title": "WARNING at fs/x.c:1 in foo", "signature": "warning:foo"}]
+            return event
+
+        self.change_journal(speak)
+        done = self.ffci("run", "--resume")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertEqual(self.decision("b"), "flaky")
+
     def test_a_base_host_that_is_not_there_leaves_the_baseline_to_decide(self):
         change, base = self.machines(2)
         self.over([change], {"a": "test ! -e /root/broken"}, {"baseline": "latest"}, [base],
