@@ -33,8 +33,9 @@ std::vector<TestId> not_selectable(std::vector<TestId> known, const Job& job) {
   return known;
 }
 
-Result<std::optional<RequestToken>> token_of(const GateSpec& gate) {
-  if (!gate.token) return std::nullopt;
+// What is on disk needs none.
+Result<std::optional<RequestToken>> token_of(const GateSpec& gate, const std::string& source) {
+  if (!gate.token || !is_url(source)) return std::nullopt;
   const auto value = environment(gate.token->variable);
   if (!value || value->empty()) {
     return fail(ErrorKind::unavailable,
@@ -46,7 +47,7 @@ Result<std::optional<RequestToken>> token_of(const GateSpec& gate) {
 }
 
 Result<LoadedBaseline> from_one_run(const Job& job, const std::string& source) {
-  const auto token = token_of(job.spec.gate);
+  const auto token = token_of(job.spec.gate, source);
   if (!token) return tl::unexpected(token.error());
   const auto stored = load_source(job.spec.reports.directory, source, *token);
   if (!stored) return tl::unexpected(stored.error());
@@ -141,7 +142,8 @@ Result<std::optional<JobGate>> load_gate(const Job& job, const Run* earlier) {
                     ? from_history(job, earlier != nullptr ? earlier->header().run_id : "")
                     : from_one_run(job, source);
   if (!loaded) {
-    const bool none_yet = loaded.error().kind == ErrorKind::no_input && spec.baseline_optional;
+    const bool none_yet =
+        earlier == nullptr && loaded.error().kind == ErrorKind::no_input && spec.baseline_optional;
     if (!none_yet) {
       return fail(loaded.error().kind, "baseline: " + loaded.error().message);
     }

@@ -735,6 +735,20 @@ class Resumed(GateTest):
             self.assertEqual(self.summary()["gate"], before)
             self.assertEqual(len(self.reruns("b")), 3)
 
+    def test_a_baseline_that_is_gone_since_is_an_error_and_no_lack_of_one(self):
+        self.job("a", "b", gate={"baseline": "latest", "baseline-optional": True})
+        self.baseline_runs(1, b="F")
+        good = (self.folder / "results/latest").resolve()
+        self.plan(a="W", b="F")
+        self.killed("a")
+        moved = good.rename(self.folder / "moved")
+        done = self.ffci("run", "--resume")
+        self.assertEqual(done.returncode, 66, done.stdout + done.stderr)
+        self.assertIn("baseline: ", done.stderr)
+        moved.rename(good)
+        self.resume(0)
+        self.assertEqual(self.decision("b"), "known")
+
     def test_a_run_without_a_baseline_yet_goes_on_without_one(self):
         self.job("a", "b", gate={"baseline": "latest", "baseline-optional": True})
         self.plan(a="W", b="F")
@@ -810,6 +824,8 @@ class Url(GateTest, FetchTest):
         self.assertEqual(done.returncode, 69)
         self.assertIn("THE_TOKEN", done.stderr)
         self.assertEqual(self.server.asked, [])
+        # A baseline on disk needs none.
+        self.run_as(1, "--baseline", "latest")
 
 
 class Shards(GateTest):
