@@ -98,6 +98,19 @@ Result<std::string> results_directory(const JobChoices& choices,
   return std::string("results");
 }
 
+// Those that the run began with. Secrets of URLs are not kept, and have to be given again.
+std::vector<SpecOverride> with_secrets(std::vector<SpecOverride> kept,
+                                       const std::vector<SpecOverride>& typed) {
+  for (SpecOverride& one : kept) {
+    const auto again = std::ranges::find_if(typed, [&](const SpecOverride& other) {
+      return other.path == one.path && other.path != results_key &&
+             without_secrets(other.value) == one.value;
+    });
+    if (again != typed.end()) one.value = again->value;
+  }
+  return kept;
+}
+
 Result<void> check_same(const JobChoices& choices, const std::optional<SpecText>& given,
                         const KeptCommand& kept, const std::string& run_id) {
   const Rules typed = rules_of(choices);
@@ -198,7 +211,7 @@ Result<BrokenOffRun> find_broken_off_run(const JobChoices& choices, WallTime now
                       folder,
                       std::make_shared<const Run>(std::move(*run)),
                       std::move(kept->spec),
-                      std::move(kept->choices.overrides),
+                      with_secrets(std::move(kept->choices.overrides), choices.overrides),
                       choices.record ? choices.record : kept->choices.record,
                       since};
 }

@@ -827,6 +827,18 @@ class Url(GateTest, FetchTest):
         # A baseline on disk needs none.
         self.run_as(1, "--baseline", "latest")
 
+    def test_a_run_goes_on_with_the_secrets_that_are_given_again(self):
+        self.job("a", "b", gate={"confirm": 0})
+        self.plan(a="W", b="F")
+        url = self.server.url.replace("://", "://me:hidden@") + "/good?key=hidden"
+        self.killed("a", "--baseline", url)
+        for path in [p for p in (self.folder / "results").rglob("*") if p.is_file()]:
+            self.assertNotIn(b"hidden", path.read_bytes(), path)
+        done = self.run_job("--resume", "--baseline", url)
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertEqual([path for path, _ in self.server.asked], ["/good?key=hidden"] * 2)
+        self.assertNotIn("hidden", done.stdout + done.stderr)
+
 
 class Shards(GateTest):
     def run_shards(self, count, *arguments):
