@@ -418,6 +418,14 @@ class FailOn(GateTest):
                 self.plan(c="FP")
                 self.run_as(code, "--baseline", run, *arguments)
 
+    def test_annotations_are_for_what_is_red(self):
+        self.job("a", "b", "c", "d", gate={})
+        self.baseline_runs(1, a="F")
+        self.job(a="F", b="F", c="FP", gate={"baseline": "latest", "confirm": 1, "confirm-limit": 2, "fail-on": ["regression", "vanished"]})
+        done = self.run_as(1, env={"GITHUB_ACTIONS": "true"})
+        titles = re.findall(r"^::error title=([^:]*)::", done.stdout, re.M)
+        self.assertEqual(sorted(titles), ["s/b", "s/d"])
+
 
 class KnownIssues(GateTest):
     def setUp(self):
