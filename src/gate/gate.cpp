@@ -350,7 +350,8 @@ class Session {
     return fmt::format("baseline failed {} of {}", before.bad, before.runs);
   }
 
-  // Empty: there is none, or another iteration failed in a way that nobody knows.
+  // Empty: there is none, or another iteration failed in a way, or with a signature, that nobody
+  // knows.
   std::string known_issue_of(const Subject& subject) {
     std::string known;
     for (const TestResult* test : subject.results) {
@@ -360,7 +361,11 @@ class Session {
       if (issue == nullptr) return {};
       if (known.empty() || test->verdict() == subject.is) known = shown(*issue);
     }
-    return known;
+    if (baseline_ != nullptr) return known;  // new signatures were found before
+    const bool all_named = std::ranges::all_of(findings_of(subject), [&](const Finding& finding) {
+      return issues_.of_signature(subject.judgement.id, finding.report) != nullptr;
+    });
+    return all_named ? known : std::string();
   }
 
   void look_at_duration(Subject& subject) {

@@ -323,6 +323,12 @@ class Baselines(GateTest):
         done = self.run_as(5, "--baseline", "arch.json")
         self.assertIn("no test has a result both here and in the baseline", done.stdout)
 
+    def test_what_is_not_selected_this_time_has_not_vanished(self):
+        self.plan(b="P")
+        for arguments in (("s/a",), ("-e", "s/b"), ("a",)):
+            self.run_as(0, *arguments, "--baseline", "good", "--strict-baseline", "--fail-on", "regression,vanished")
+            self.assertEqual(self.judged(), {})
+
     def test_with_nothing_in_common_nothing_is_said(self):
         shutil.rmtree(self.folder / "results")
         self.job("x", gate={})
@@ -520,7 +526,9 @@ class Signatures(GateTest):
         self.job("a", "b", gate={**self.gate, **(gate or {})})
         self.plan(b=plan)
         self.killed("b")
+        return self.go_on(code, *entries, allowed=allowed)
 
+    def go_on(self, code, *entries, allowed=""):
         def speak(event):
             if event["event"] == "attempt_finished" and event["test"]["name"] == "b" and "purpose" not in event["result"]:
                 event["result"]["kernel_reports"] = [{**self.REPORT, **({"allowed": allowed} if allowed else {})}]
@@ -550,6 +558,16 @@ class Signatures(GateTest):
 
     def test_an_issue_may_name_its_title(self):
         self.judge(0, {"test": "b", "signature": "WARNING at *"})
+
+    def test_without_a_baseline_each_is_new(self):
+        self.job("b", "c", gate={"known-issues": "known.yaml"})
+        for code, entry in ((1, {"test": "b"}), (0, {"signature": "warning:foo"})):
+            for name in ("go", "waits.c"):
+                (self.folder / name).unlink(missing_ok=True)
+            self.issues()
+            self.plan(b="F", c="W")
+            self.killed("c")
+            self.go_on(code, entry)
 
     def test_one_that_the_job_allows_counts_for_nothing(self):
         self.judge(0, allowed="WARNING*")
@@ -916,7 +934,8 @@ class Bisect(GateTest):
         for plan, arguments, code in (("P", (), 0), ("F", (), 1), ("FP", ("--fail-on-flaky",), 128 | 6), ("FFP", (), 125),
                                       ("P", ("--baseline", "nowhere.json"), 128 | 66), ("P", ("s/none",), 128 | 64),
                                       ("P", ("--no-such-option",), 128 | 64), ("P", ("--confirm", "many"), 128 | 64),
-                                      ("P", ("--junit", "job.yaml/junit.xml"), 128 | 74), ("P", ("--baseline", "http://127.0.0.1/x", "--set", "gate.baseline-token=IS_NOT_SET"), 125)):
+                                      ("P", ("--junit", "job.yaml/junit.xml"), 128 | 74),
+                                      ("P", ("--baseline", "http://127.0.0.1/x", "--set", "gate.baseline-token=IS_NOT_SET"), 125)):
             with self.subTest(arguments or plan):
                 self.plan(b=plan)
                 given = () if "--baseline" in arguments else ("--baseline", good)
