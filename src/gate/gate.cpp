@@ -330,9 +330,9 @@ class Session {
     }
     if (!fails_on(before.runs > 0 ? FailOn::regression : FailOn::new_failure)) {
       // A baseline that broke off must not make it green.
-      return lacks_result(subject)
-                 ? subject.decide(Decision::inconclusive, reason + "; the baseline has no result")
-                 : subject.decide(Decision::noted, reason);
+      if (fails_on(FailOn::regression) && lacks_result(subject))
+        return subject.decide(Decision::inconclusive, reason + "; the baseline has no result of it");
+      return subject.decide(Decision::noted, reason);
     }
     if (spec_.confirm == 0)
       return subject.decide(Decision::regression,

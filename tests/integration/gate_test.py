@@ -632,6 +632,15 @@ class Trouble(GateTest):
         self.assertEqual(self.decision("b"), "inconclusive")
         self.assertNotIn("failed", self.reruns("b"), done.stdout)
 
+    def test_what_a_baseline_that_was_broken_off_does_not_tell_is_open(self):
+        self.job("a", "b", "c", gate={"baseline": "latest"})
+        self.baseline_runs(1)
+        self.plan(b="W")
+        self.killed("b")
+        self.plan(c="F")
+        done = self.run_as(5)
+        self.assertIn("s/c inconclusive: exit status 1: oops; the baseline has no result of it", done.stdout)
+
     def test_skips_only_are_nothing_run(self):
         self.baseline_runs(1)
         self.plan(a="S", b="S")

@@ -589,7 +589,7 @@ TEST_CASE("a failure of which the baseline should know and has no result is inco
   question.baseline = Baseline();
   question.baseline->tests[suspect].otherwise = Verdict::not_run;
   CHECK(question.text(a_run().test(suspect, fails)) ==
-        "inconclusive: exit status 1: boom; the baseline has no result");
+        "inconclusive: exit status 1: boom; the baseline has no result of it");
   question.baseline->tests[suspect].otherwise = Verdict::skipped;
   CHECK(question.text(a_run().test(suspect, fails)) == "noted: exit status 1: boom");
 }
