@@ -413,6 +413,7 @@ class FailOn(GateTest):
         self.assertEqual(self.run_with("vanished"), (1, {"d": "regression"}))
         self.assertEqual(self.junit().findall(".//testcase[@name='d']/failure")[0].get("type"), "vanished")
         self.assertEqual(self.run_with("slower")[0], 0)
+        self.assertIn("2 failures that do not count", self.summary()["gate"]["why"])
         self.assertEqual(self.run_with("regression,new-failure,slower,flaky,vanished"),
                          (1, {"a": "regression", "b": "regression", "c": "flaky", "d": "regression"}))
 
