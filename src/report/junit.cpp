@@ -92,14 +92,14 @@ class Judgements {
 // The gate's word for it: a regression is one even where the test passed in the end.
 enum class Shown { passed, flaky, skipped, failure, error };
 
-Shown shown_as(const TestResult& test, const TestJudgement* judged) {
+Shown shown_as(const TestResult& test, const TestJudgement* judged, bool open) {
   const Verdict verdict = test.verdict();
   if (judged != nullptr && judged->decision == Decision::regression) return Shown::failure;
   if (verdict == Verdict::passed) return Shown::passed;
   if (verdict == Verdict::flaky) return Shown::flaky;
   if (verdict == Verdict::skipped) return Shown::skipped;
   if (!is_bad(verdict)) return Shown::error;
-  if (judged == nullptr) return Shown::failure;
+  if (judged == nullptr) return open ? Shown::error : Shown::failure;
   switch (judged->decision) {
     case Decision::regression:
     case Decision::failure:
@@ -163,6 +163,11 @@ class JunitWriter {
   void set_totals(pugi::xml_node node, const TestList& tests, Duration time, WallTime began,
                   std::size_t vanished = 0) const;
   std::vector<const TestJudgement*> vanished() const;
+  // The gate has yet to say what it makes of failures.
+  [[nodiscard]] bool is_open() const { return run_.header().gated && !run_.judgement(); }
+  [[nodiscard]] Shown shown_of(const TestResult& test) const {
+    return shown_as(test, judgements_.of(test), is_open());
+  }
 
   const Run& run_;
   const JunitOptions& options_;
@@ -185,7 +190,7 @@ void JunitWriter::set_totals(pugi::xml_node node, const TestList& tests, Duratio
                              WallTime began, std::size_t vanished) const {
   std::map<Shown, std::size_t> number;
   for (const TestResult* test : tests)
-    ++number[shown_as(*test, judgements_.of(*test))];
+    ++number[shown_of(*test)];
   set(node, "tests", std::to_string(tests.size() + vanished));
   set(node, "failures", std::to_string(number[Shown::failure] + vanished));
   set(node, "errors", std::to_string(number[Shown::error]));
@@ -329,12 +334,14 @@ std::string JunitWriter::details(const Attempt& attempt, std::string_view messag
 
 void JunitWriter::add_verdict(pugi::xml_node node, const TestResult& test) const {
   const TestJudgement* judged = judgements_.of(test);
-  const Shown shown = shown_as(test, judged);
+  const Shown shown = shown_of(test);
   if (shown == Shown::passed || shown == Shown::flaky) return;
   const Attempt* decided = attempt_to_tell(test, shown);
   const bool ended = decided != nullptr && decided->outcome;
   const bool judges = judged != nullptr && (is_bad(test.verdict()) || shown == Shown::failure);
-  const std::string why = judges ? judged_reason(test, *judged) : test.reason();
+  std::string why = judges ? judged_reason(test, *judged) : test.reason();
+  const bool open = is_open() && is_bad(test.verdict());
+  if (open) why = "not judged by the gate: " + why;
   const std::string_view outcome = ended ? outcome_name(*decided->outcome) : "not_run";
   pugi::xml_node told;
   if (shown == Shown::skipped) {
@@ -343,7 +350,7 @@ void JunitWriter::add_verdict(pugi::xml_node node, const TestResult& test) const
     const bool red = judged != nullptr && judged->decision == Decision::regression;
     told = add_told(node, "failure", red ? "regression" : failure_type(*decided->outcome), why);
   } else {
-    told = add_told(node, "error", judges ? "inconclusive" : outcome, why);
+    told = add_told(node, "error", judges || open ? "inconclusive" : outcome, why);
   }
   const std::string message = told.attribute("message").value();
   told.text().set(
@@ -352,7 +359,7 @@ void JunitWriter::add_verdict(pugi::xml_node node, const TestResult& test) const
 
 void JunitWriter::add_earlier_attempts(pugi::xml_node node, const TestResult& test) const {
   const TestJudgement* judged = judgements_.of(test);
-  const Shown shown = shown_as(test, judged);
+  const Shown shown = shown_of(test);
   if (shown == Shown::passed || shown == Shown::skipped) return;
   const Attempt* cleared =
       shown == Shown::flaky && is_bad(test.verdict()) ? test.deciding_attempt() : nullptr;

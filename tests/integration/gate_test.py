@@ -726,6 +726,8 @@ class Resumed(GateTest):
                 self.killed("b")
                 # Until it is finished, its folder says that it is not green.
                 self.assertEqual(self.ffci("report").returncode, 5)
+                self.assertEqual(self.junit_elements(), {"a": [], "b": ["error"]})
+                self.check_reports()
                 self.plan(b="F")
                 self.resume(1)
                 self.assertEqual(self.judged()["b"]["baseline_runs"], {"bad": 0, "runs": 1})
