@@ -271,7 +271,7 @@ void JunitWriter::add_vanished(pugi::xml_node root, std::size_t number) const {
     set(node, "name", name_of(judged->id.name));
     set(node, "classname", suite_name(judged->id));
     set(node, "time", seconds({}));
-    pugi::xml_node told = add_told(node, "failure", "regression",
+    pugi::xml_node told = add_told(node, "failure", "vanished",
                                    fmt::format("{}: {}", judged_word(*judged), judged->why));
     told.text().set(told.attribute("message").value());
   }
