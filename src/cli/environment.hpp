@@ -13,4 +13,11 @@ namespace ffci {
   return value == nullptr ? std::nullopt : std::optional<std::string>(value);
 }
 
+// And from then on it is not: no test is to see it.
+[[nodiscard]] inline std::optional<std::string> take_from_environment(const std::string& name) {
+  auto value = environment(name);
+  ::unsetenv(name.c_str());
+  return value;
+}
+
 }  // namespace ffci

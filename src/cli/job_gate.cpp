@@ -35,8 +35,9 @@ std::vector<TestId> not_selectable(std::vector<TestId> known, const Job& job) {
 
 // What is on disk needs none.
 Result<std::optional<RequestToken>> token_of(const GateSpec& gate, const std::string& source) {
-  if (!gate.token || !is_url(source)) return std::nullopt;
-  const auto value = environment(gate.token->variable);
+  if (!gate.token) return std::nullopt;
+  const auto value = take_from_environment(gate.token->variable);
+  if (!is_url(source)) return std::nullopt;
   if (!value || value->empty()) {
     return fail(ErrorKind::unavailable,
                 fmt::format("the variable {} that gate.baseline-token names is not set",

@@ -279,8 +279,7 @@ void RunLoop::perform(const action::WakeAt& wake) {
 void RunLoop::perform(const action::Finish&) {
   wake_.cancel();
   heartbeat_.cancel();
-  signals_.cancel();
-  signals_.clear();  // from here on they do what they do to any process
+  signals_.cancel();  // they stay caught: a further one must not come between a run and its reports
   over_ = true;
 }
 

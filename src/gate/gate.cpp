@@ -274,7 +274,7 @@ class Session {
     for (const Finding& finding : findings_of(subject)) {
       const KernelReport& report = finding.report;
       if (is_in_baseline(finding, subject)) continue;
-      if (const KnownIssue* issue = issues_.of_signature(subject.judgement.id, report)) {
+      if (const KnownIssue* issue = known_issue_of(finding, subject)) {
         subject.judgement.known_issue = shown(*issue);
         continue;
       }
@@ -331,7 +331,8 @@ class Session {
     if (!fails_on(before.runs > 0 ? FailOn::regression : FailOn::new_failure)) {
       // A baseline that broke off must not make it green.
       if (fails_on(FailOn::regression) && lacks_result(subject))
-        return subject.decide(Decision::inconclusive, reason + "; the baseline has no result of it");
+        return subject.decide(Decision::inconclusive,
+                              reason + "; the baseline has no result of it");
       return subject.decide(Decision::noted, reason);
     }
     if (spec_.confirm == 0)
@@ -350,6 +351,12 @@ class Session {
     return fmt::format("baseline failed {} of {}", before.bad, before.runs);
   }
 
+  const KnownIssue* known_issue_of(const Finding& finding, const Subject& subject) {
+    const TestId& test = subject.judgement.id;
+    return finding.of_kernel ? issues_.of_kernel_report(test, finding.report)
+                             : issues_.of_broken_file_system(test, finding.report);
+  }
+
   // Empty: there is none, or another iteration failed in a way, or with a signature, that nobody
   // knows.
   std::string known_issue_of(const Subject& subject) {
@@ -363,7 +370,7 @@ class Session {
     }
     if (baseline_ != nullptr) return known;  // new signatures were found before
     const bool all_named = std::ranges::all_of(findings_of(subject), [&](const Finding& finding) {
-      return issues_.of_signature(subject.judgement.id, finding.report) != nullptr;
+      return known_issue_of(finding, subject) != nullptr;
     });
     return all_named ? known : std::string();
   }

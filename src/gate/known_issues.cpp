@@ -23,13 +23,6 @@ bool has_signature(const KnownIssue& issue, const KernelReport& report) {
                                       glob_matches(issue.signature, report.title));
 }
 
-bool is_about(const KnownIssue& issue, const TestId& test, const std::string& reason,
-              const std::vector<KernelReport>& reports) {
-  return is_about(issue, test) && fits(issue.message, reason) &&
-         (issue.signature.empty() ||
-          std::ranges::any_of(reports, [&](const auto& r) { return has_signature(issue, r); }));
-}
-
 std::string date(const std::chrono::year_month_day& day) {
   return fmt::format("{:04}-{:02}-{:02}", static_cast<int>(day.year()),
                      static_cast<unsigned>(day.month()), static_cast<unsigned>(day.day()));
@@ -70,11 +63,11 @@ KnownIssues::KnownIssues(const std::vector<KnownIssue>& issues, WallTime now) {
     entries_.push_back({&issue, std::chrono::sys_days(issue.expires) < today, {}});
 }
 
-const KnownIssue* KnownIssues::of_failure(const TestId& test, const std::string& reason,
-                                          const std::vector<KernelReport>& reports) {
+template <class Meant>
+const KnownIssue* KnownIssues::find(const TestId& test, Meant meant) {
   const KnownIssue* found = nullptr;
   for (Entry& entry : entries_) {
-    if (!is_about(*entry.issue, test, reason, reports)) continue;
+    if (!is_about(*entry.issue, test) || !meant(*entry.issue)) continue;
     if (entry.expired) {
       remember(entry, test);
     } else if (found == nullptr) {
@@ -84,17 +77,27 @@ const KnownIssue* KnownIssues::of_failure(const TestId& test, const std::string&
   return found;
 }
 
-const KnownIssue* KnownIssues::of_signature(const TestId& test, const KernelReport& report) {
-  const KnownIssue* found = nullptr;
-  for (Entry& entry : entries_) {
-    if (!is_about(*entry.issue, test) || !has_signature(*entry.issue, report)) continue;
-    if (entry.expired) {
-      remember(entry, test);
-    } else if (found == nullptr) {
-      found = entry.issue;
-    }
-  }
-  return found;
+const KnownIssue* KnownIssues::of_failure(const TestId& test, const std::string& reason,
+                                          const std::vector<KernelReport>& reports) {
+  return find(test, [&](const KnownIssue& issue) {
+    return fits(issue.message, reason) &&
+           (issue.signature.empty() ||
+            std::ranges::any_of(reports, [&](const auto& r) { return has_signature(issue, r); }));
+  });
+}
+
+const KnownIssue* KnownIssues::of_kernel_report(const TestId& test, const KernelReport& report) {
+  return find(test, [&](const KnownIssue& issue) { return has_signature(issue, report); });
+}
+
+const KnownIssue* KnownIssues::of_broken_file_system(const TestId& test,
+                                                     const KernelReport& failure) {
+  return find(test, [&](const KnownIssue& issue) {
+    const bool told = !issue.message.empty() && glob_matches(issue.message, failure.title);
+    return issue.signature.empty()
+               ? told
+               : has_signature(issue, failure) && fits(issue.message, failure.title);
+  });
 }
 
 // All questions about a test come one after the other.

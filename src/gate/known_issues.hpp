@@ -22,7 +22,10 @@ class KnownIssues {
   [[nodiscard]] const KnownIssue* of_failure(const TestId& test, const std::string& reason,
                                              const std::vector<KernelReport>& reports);
   // An entry that names the signature, not just the test; remembered likewise.
-  [[nodiscard]] const KnownIssue* of_signature(const TestId& test, const KernelReport& report);
+  [[nodiscard]] const KnownIssue* of_kernel_report(const TestId& test, const KernelReport& report);
+  // One that names its signature or its message, which is the title here.
+  [[nodiscard]] const KnownIssue* of_broken_file_system(const TestId& test,
+                                                        const KernelReport& failure);
 
   // To be asked after all failures were.
   [[nodiscard]] std::vector<KnownIssueNote> notes(const Run& run) const;
@@ -33,6 +36,8 @@ class KnownIssues {
     bool expired = false;
     std::vector<TestId> would_match;  // failures of tests, when it has expired
   };
+  template <class Meant>
+  [[nodiscard]] const KnownIssue* find(const TestId& test, Meant meant);
   static void remember(Entry& entry, const TestId& test);
 
   std::vector<Entry> entries_;

@@ -594,6 +594,20 @@ TEST_CASE("a failure of which the baseline should know and has no result is inco
   CHECK(question.text(a_run().test(suspect, fails)) == "noted: exit status 1: boom");
 }
 
+TEST_CASE(
+    "a broken file system is excused by its signature or its message, not by its test alone") {
+  const RunBuilder run = a_run().test(suspect, corrupts);
+  Question question{.issues = {issue("generic/475")}};
+  CHECK(question.judged(run).decision == Decision::regression);
+  question.issues = {issue("generic/475", "inconsistent*")};
+  CHECK(question.text(run) == known_text);
+  question.issues = {issue("generic/475")};
+  question.issues[0].message = "*is inconsistent*";
+  CHECK(question.text(run) == known_text);
+  question.issues[0].message = "output mismatch";
+  CHECK(question.judged(run).decision == Decision::regression);
+}
+
 TEST_CASE("an expired known issue names each test once that it would cover") {
   Question question{.issues = {issue("generic/*", {}, 30), issue("generic/475")}};
   const TestId again{"xfs", "", "generic/475", 2};
