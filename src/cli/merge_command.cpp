@@ -8,7 +8,7 @@
 #include "cli/commands.hpp"
 #include "cli/earlier_runs.hpp"
 #include "cli/reports.hpp"
-#include "gate/gate.hpp"
+#include "gate/join_judgements.hpp"
 #include "report/console.hpp"
 #include "store/journal.hpp"
 #include "store/merge_shards.hpp"
@@ -54,7 +54,7 @@ void add_judgement(const std::vector<ShardRun>& shards, std::vector<RunEvent>& e
   for (const RunEvent& event : events)
     whole.apply(event);
   const RunEvent end = events.back();
-  events.back().fact = RunJudged{joined(parts, whole)};
+  events.back().fact = RunJudged{join_judgements(parts, whole)};
   events.push_back(end);
   ++events.back().sequence;
 }

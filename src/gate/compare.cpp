@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
+#include "gate/signature_list.hpp"
 #include "model/attempt_facts.hpp"
 
 namespace ffci {
@@ -84,20 +84,17 @@ class NewSignatures {
         if (!report.allowed.empty() || old_.contains(report.signature)) continue;
         if (std::find(found.begin(), found.end(), report.signature) != found.end()) continue;
         found.push_back(report.signature);
-        const auto [at, added] = index_.try_emplace(report.signature, all_.size());
-        if (added) all_.push_back({report.signature, report.title, {}});
-        all_[at->second].tests.push_back(test.id);
+        all_.add({report.signature, report.title, {test.id}});
       }
     }
     return found;
   }
 
-  std::vector<NewSignature> all() { return std::move(all_); }
+  std::vector<NewSignature> all() { return all_.take(); }
 
  private:
   std::unordered_set<std::string> old_;
-  std::unordered_map<std::string, std::size_t> index_;
-  std::vector<NewSignature> all_;
+  SignatureList all_;
 };
 
 // "2 regressions, 1 new failure"

@@ -3,93 +3,20 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
-#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
 #include "base/quantile.hpp"
-#include "base/text.hpp"
+#include "gate/gate_words.hpp"
 #include "gate/known_issues.hpp"
 #include "gate/rerun_ruling.hpp"
+#include "gate/signature_list.hpp"
 #include "gate/slower.hpp"
+#include "gate/subject.hpp"
 #include "model/attempt_facts.hpp"
 
 namespace ffci {
 namespace {
-
-// A test in all its iterations, and what is to be said of it.
-struct Subject {
-  TestJudgement judgement;
-  std::vector<const TestResult*> results;
-  const BaselineTest* before = nullptr;
-  std::optional<Verdict> was;
-  Verdict is = Verdict::not_run;
-  Trials reruns, base_reruns;
-  std::size_t rerun_attempts = 0, base_attempts = 0;  // those that gave no result, too
-  enum class Suspicion { none, fails, slower };
-  Suspicion suspicion = Suspicion::none;
-  std::size_t more = 0;  // reruns to be made
-
-  void decide(Decision decision, std::string why) {
-    judgement.decision = decision;
-    judgement.why = std::move(why);
-  }
-};
-
-// Of several iterations: any failure counts, and then what is missing.
-Verdict worst_verdict(const std::vector<const TestResult*>& results) {
-  constexpr Verdict worst_first[] = {Verdict::crashed, Verdict::timed_out, Verdict::failed,
-                                     Verdict::error,   Verdict::not_run,   Verdict::flaky,
-                                     Verdict::passed,  Verdict::skipped};
-  for (const Verdict verdict : worst_first) {
-    if (std::ranges::any_of(results,
-                            [&](const TestResult* test) { return test->verdict() == verdict; }))
-      return verdict;
-  }
-  return Verdict::not_run;
-}
-
-const TestResult& worst_result(const Subject& subject) {
-  return **std::ranges::find(subject.results, subject.is,
-                             [](const TestResult* test) { return test->verdict(); });
-}
-
-void count_reruns(Subject& subject) {
-  for (const TestResult* test : subject.results) {
-    for (const Attempt& attempt : test->reruns) {
-      const bool base = attempt.purpose == Purpose::base;
-      ++(base ? subject.base_attempts : subject.rerun_attempts);
-      if (!attempt.outcome) continue;
-      const bool bad = is_bad(*attempt.outcome);
-      if (!bad && !std::holds_alternative<Passed>(*attempt.outcome)) continue;
-      Trials& trials = base ? subject.base_reruns : subject.reruns;
-      ++trials.runs;
-      if (bad) ++trials.bad;
-    }
-  }
-}
-
-std::vector<Subject> subjects_of(const Run& run, const Baseline* baseline) {
-  std::vector<Subject> subjects;
-  std::unordered_map<TestId, std::size_t> index;
-  for (const TestResult& test : run.tests()) {
-    TestId id = without_iteration(test.id);
-    const auto [at, added] = index.try_emplace(id, subjects.size());
-    if (added) subjects.emplace_back().judgement.id = std::move(id);
-    subjects[at->second].results.push_back(&test);
-  }
-  for (Subject& subject : subjects) {
-    subject.is = worst_verdict(subject.results);
-    count_reruns(subject);
-    if (baseline == nullptr) continue;
-    const auto known = baseline->tests.find(subject.judgement.id);
-    if (known == baseline->tests.end()) continue;
-    subject.before = &known->second;
-    subject.was = verdict_of(known->second);
-  }
-  return subjects;
-}
 
 // What the base kernel does, too, is not new.
 void add_base_signatures(const Run& run, std::unordered_set<std::string>& known) {
@@ -101,125 +28,6 @@ void add_base_signatures(const Run& run, std::unordered_set<std::string>& known)
     }
   }
 }
-
-template <class Visit>
-void for_each_bad_attempt(const Subject& subject, Visit visit) {
-  for (const TestResult* test : subject.results) {
-    for (const auto* attempts : {&test->attempts, &test->reruns}) {
-      for (const Attempt& attempt : *attempts) {
-        if (attempt.purpose != Purpose::base && attempt.outcome && is_bad(*attempt.outcome))
-          visit(attempt);
-      }
-    }
-  }
-}
-
-// What no rerun excuses.
-struct Finding {
-  KernelReport report;  // or what stands for one, where a test says that its file system is broken
-  bool of_kernel = false;  // met by any test of the baseline, it is not new
-};
-
-std::vector<Finding> findings_of(const Attempt& attempt) {
-  std::vector<Finding> findings;
-  for (KernelReport& report : reports_of(attempt)) {
-    if (report.allowed.empty()) findings.push_back({std::move(report), true});
-  }
-  if (const std::string signature = failure_signature_of(attempt); !signature.empty())
-    findings.push_back({{reason_of(*attempt.outcome), signature, {}}, false});
-  return findings;
-}
-
-// Of its bad attempts; what a test passes with it takes for allowed.
-std::vector<Finding> findings_of(const Subject& subject) {
-  std::vector<Finding> findings;
-  for_each_bad_attempt(subject, [&](const Attempt& attempt) {
-    for (Finding& finding : findings_of(attempt)) {
-      const bool known = std::ranges::any_of(findings, [&](const Finding& other) {
-        return other.report.signature == finding.report.signature;
-      });
-      if (!known) findings.push_back(std::move(finding));
-    }
-  });
-  return findings;
-}
-
-// Those that decided what it is, for the known issues.
-std::vector<KernelReport> deciding_reports(const TestResult& test) {
-  std::vector<KernelReport> reports;
-  if (const Attempt* decided = test.deciding_attempt()) {
-    for (Finding& finding : findings_of(*decided))
-      reports.push_back(std::move(finding.report));
-  }
-  return reports;
-}
-
-std::string shown_p(double p) {
-  if (p < 0.00005) return "p<0.0001";
-  return p < 0.001 ? fmt::format("p={:.4f}", p) : fmt::format("p={:.2g}", p);
-}
-
-// "baseline 0 of 24 (0 of 4 on base hosts; p=0.0001)"
-std::string baseline_counts(const TestJudgement& test, const std::string& p = {}) {
-  if (test.baseline_runs.runs == 0) return "no run of it in the baseline";
-  std::string beside = p;
-  if (test.base_host_runs.runs > 0) {
-    beside = fmt::format("{} of {} on base hosts{}{}", test.base_host_runs.bad,
-                         test.base_host_runs.runs, p.empty() ? "" : "; ", p);
-  }
-  return fmt::format("baseline {} of {}{}", test.baseline_runs.bad, test.baseline_runs.runs,
-                     beside.empty() ? "" : fmt::format(" ({})", beside));
-}
-
-// "failed 4 of 4, baseline 0 of 20 (p=0.0001)"
-std::string counts_of(const TestJudgement& test) {
-  const bool tells_p = test.p_value && test.change_runs.bad > 0;
-  return fmt::format("failed {} of {}, {}", test.change_runs.bad, test.change_runs.runs,
-                     baseline_counts(test, tells_p ? shown_p(*test.p_value) : std::string()));
-}
-
-// By their rates, without rounding.
-bool more_often(const Trials& a, const Trials& b) {
-  return a.bad * std::max<std::size_t>(b.runs, 1) > b.bad * std::max<std::size_t>(a.runs, 1);
-}
-
-// What clean reruns can hide: a failure of rate q passes n of them with probability (1-q)^n.
-std::string why_flaky(const TestJudgement& test) {
-  if (test.change_runs.runs > 0 && test.change_runs.bad == 0) {
-    return fmt::format("a bug that fails every second run would go unseen in {:.2g} % of cases",
-                       100 * std::pow(0.5, static_cast<double>(test.change_runs.runs)));
-  }
-  return more_often(test.change_runs, test.baseline_runs) ? "about as often as before"
-                                                          : "no more often than before";
-}
-
-std::string why_inconclusive(const TestJudgement& test, std::size_t attempts,
-                             const GateSpec& spec) {
-  if (test.change_runs.runs < static_cast<std::size_t>(std::min(spec.confirm, spec.confirm_limit)))
-    return fmt::format("only {} of {} reruns gave a result", test.change_runs.runs, attempts);
-  return attempts >= static_cast<std::size_t>(spec.confirm_limit)
-             ? "more often than before, but that may be chance"
-             : "the baseline is too short to tell";
-}
-
-// Each signature once, with all its tests.
-class NewSignatures {
- public:
-  void add(const NewSignature& signature) {
-    const auto [at, added] = index_.try_emplace(signature.signature, all_.size());
-    if (added) {
-      all_.push_back(signature);
-    } else {
-      std::vector<TestId>& tests = all_[at->second].tests;
-      tests.insert(tests.end(), signature.tests.begin(), signature.tests.end());
-    }
-  }
-  [[nodiscard]] std::vector<NewSignature> take() { return std::move(all_); }
-
- private:
-  std::vector<NewSignature> all_;
-  std::unordered_map<std::string, std::size_t> index_;
-};
 
 // The state of one question.
 class Session {
@@ -525,7 +333,24 @@ class Session {
     }
   }
 
-  void conclude(Judgement& judgement, bool ran) const;
+  void conclude(Judgement& judgement, bool ran) const {
+    judgement.why = words_of(judgement);
+    const auto any = [&](auto what) { return count(judgement, what) > 0; };
+    if (any(Decision::regression)) {
+      judgement.result = GateResult::regression;
+    } else if (any(Decision::failure)) {
+      judgement.result = GateResult::failed;
+    } else if (any(Decision::inconclusive)) {
+      judgement.result = GateResult::inconclusive;
+    } else if (baseline_ != nullptr && ran && judgement.compared == 0) {
+      judgement.result = GateResult::incomparable;
+      judgement.why = nothing_compared;
+    } else if (fails_on(FailOn::flaky) && any(Decision::flaky)) {
+      judgement.result = GateResult::flaky;
+    } else if (spec_.strict_baseline && (any(Change::fixed) || any(Change::vanished))) {
+      judgement.result = GateResult::drift;
+    }
+  }
 
   const GateSpec& spec_;
   const Baseline* baseline_;
@@ -534,66 +359,8 @@ class Session {
   KnownIssues issues_;
   std::vector<Subject> subjects_;
   std::unordered_set<std::string> base_signatures_;
-  NewSignatures new_signatures_;
+  SignatureList new_signatures_;
 };
-
-std::size_t count(const Judgement& judgement, Decision decision) {
-  return static_cast<std::size_t>(std::ranges::count(
-      judgement.tests, decision, [](const TestJudgement& test) { return test.decision; }));
-}
-
-std::size_t count(const Judgement& judgement, Change change) {
-  return static_cast<std::size_t>(std::ranges::count(
-      judgement.tests, change, [](const TestJudgement& test) { return test.change; }));
-}
-
-std::size_t count_noted(const Judgement& judgement, Change change) {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(judgement.tests, [&](const TestJudgement& test) {
-        return test.decision == Decision::noted && test.change == change;
-      }));
-}
-
-// "1 regression, 2 flaky": each test once.
-std::string words_of(const Judgement& judgement) {
-  std::string text;
-  const auto add = [&](std::size_t number, std::string_view one, std::string_view many) {
-    if (number == 0) return;
-    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", number, number == 1 ? one : many);
-  };
-  add(count(judgement, Decision::regression), "regression", "regressions");
-  add(count(judgement, Decision::failure), "failure", "failures");
-  add(count(judgement, Decision::inconclusive), "inconclusive", "inconclusive");
-  add(count(judgement, Decision::flaky), "flaky", "flaky");
-  add(count(judgement, Decision::known), "known failure", "known failures");
-  add(count_noted(judgement, Change::regression), "failure that does not count",
-      "failures that do not count");
-  add(count_noted(judgement, Change::new_failure), "new failure", "new failures");
-  add(count_noted(judgement, Change::fixed), "fixed", "fixed");
-  add(count_noted(judgement, Change::vanished), "vanished", "vanished");
-  add(count_noted(judgement, Change::run_to_skip), "skipped now", "skipped now");
-  return text;
-}
-
-void Session::conclude(Judgement& judgement, bool ran) const {
-  judgement.why = words_of(judgement);
-  const auto any = [&](auto what) { return count(judgement, what) > 0; };
-  if (any(Decision::regression)) {
-    judgement.result = GateResult::regression;
-  } else if (any(Decision::failure)) {
-    judgement.result = GateResult::failed;
-  } else if (any(Decision::inconclusive)) {
-    judgement.result = GateResult::inconclusive;
-  } else if (baseline_ != nullptr && ran && judgement.compared == 0) {
-    judgement.result = GateResult::incomparable;
-    judgement.why = "no test has a result both here and in the baseline";
-  } else if (fails_on(FailOn::flaky) && any(Decision::flaky)) {
-    judgement.result = GateResult::flaky;
-  } else if (spec_.strict_baseline && (any(Change::fixed) || any(Change::vanished))) {
-    judgement.result = GateResult::drift;
-  }
-  if (judgement.why.empty()) judgement.why = "nothing is worse";
-}
 
 }  // namespace
 
@@ -602,52 +369,6 @@ Gate::Gate(GateSpec spec, std::optional<Baseline> baseline, std::vector<KnownIss
 
 GateAnswer Gate::ask(const Run& run, const std::string& why_final) const {
   return Session(spec_, baseline_ ? &*baseline_ : nullptr, issues_, run, why_final).answer();
-}
-
-Judgement joined(const std::vector<Judgement>& parts, const Run& run) {
-  Judgement whole;
-  std::unordered_map<TestId, std::size_t> places;
-  for (const TestResult& test : run.tests())
-    places.try_emplace(without_iteration(test.id), places.size());
-  std::unordered_set<TestId> told;
-  std::unordered_set<std::string> baselines;
-  NewSignatures new_signatures;
-  std::string not_judged;
-  whole.result = parts.empty() ? GateResult::inconclusive : GateResult::passed;
-  for (const Judgement& part : parts) {
-    if (!part.baseline.empty() && baselines.insert(part.baseline).second)
-      whole.baseline += (whole.baseline.empty() ? "" : ", ") + part.baseline;
-    if (part.result == GateResult::inconclusive && part.tests.empty())
-      not_judged += (not_judged.empty() ? "" : ", ") + part.why;
-    // A part may have nothing that it could be compared by.
-    if (part.result != GateResult::incomparable) whole.result = std::min(whole.result, part.result);
-    whole.compared += part.compared;
-    for (const TestJudgement& test : part.tests) {
-      if (test.change != Change::vanished || told.insert(test.id).second)
-        whole.tests.push_back(test);
-    }
-    for (const NewSignature& signature : part.new_signatures)
-      new_signatures.add(signature);
-    for (const KnownIssueNote& note : part.known_issues) {
-      if (std::ranges::find(whole.known_issues, note) == whole.known_issues.end())
-        whole.known_issues.push_back(note);
-    }
-  }
-  whole.new_signatures = new_signatures.take();
-  const auto place = [&](const TestJudgement& test) {
-    const auto known = places.find(test.id);
-    return known == places.end() ? places.size() : known->second;
-  };
-  std::ranges::stable_sort(whole.tests, std::less(), place);
-  // Parts without a test have nothing to compare either, and do not make up for it.
-  const bool incomparable = whole.compared == 0 && std::ranges::any_of(parts, [](const auto& part) {
-                              return part.result == GateResult::incomparable;
-                            });
-  if (incomparable) whole.result = std::min(whole.result, GateResult::incomparable);
-  whole.why = words_of(whole);
-  if (!not_judged.empty()) whole.why += (whole.why.empty() ? "" : "; ") + not_judged;
-  if (whole.why.empty()) whole.why = "nothing is worse";
-  return whole;
 }
 
 }  // namespace ffci

@@ -39,8 +39,4 @@ class Gate {
   std::vector<KnownIssue> issues_;
 };
 
-// What a gate says of the parts of a run, joined: the tests in the order of `run`, the worst
-// result, and of the known issues what all parts say.
-[[nodiscard]] Judgement joined(const std::vector<Judgement>& parts, const Run& run);
-
 }  // namespace ffci

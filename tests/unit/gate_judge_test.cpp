@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "gate/gate.hpp"
+#include "gate/join_judgements.hpp"
 #include "report_run_builder.hpp"
 
 namespace ffci::test {
@@ -778,7 +779,7 @@ TEST_CASE("the gates of shards are joined in the order of the whole run") {
   Judgement other = part(suspect, Decision::regression, GateResult::regression);
   other.baseline = "run 10";
   const Run run = a_run().test(suspect, fails).test(second, fails).run();
-  const Judgement whole = joined({other, first}, run);
+  const Judgement whole = join_judgements({other, first}, run);
   CHECK(whole.result == GateResult::regression);
   CHECK(whole.why == "1 regression, 1 flaky, 1 vanished");
   CHECK(whole.baseline == "run 10, run 1");
@@ -796,10 +797,10 @@ TEST_CASE("a shard that was not judged leaves the whole inconclusive, and says s
   Judgement good, open;
   open.result = GateResult::inconclusive;
   open.why = "run 2 was not judged";
-  const Judgement whole = joined({good, open}, a_run().run());
+  const Judgement whole = join_judgements({good, open}, a_run().run());
   CHECK(whole.result == GateResult::inconclusive);
   CHECK(whole.why == "run 2 was not judged");
-  CHECK(joined({}, a_run().run()).result == GateResult::inconclusive);
+  CHECK(join_judgements({}, a_run().run()).result == GateResult::inconclusive);
 }
 
 TEST_CASE("shards are incomparable only where no test of any was compared") {
@@ -807,14 +808,14 @@ TEST_CASE("shards are incomparable only where no test of any was compared") {
   good.compared = 1;
   mute.result = GateResult::incomparable;
   const Run run = a_run().run();
-  CHECK(joined({good, mute}, run).result == GateResult::passed);
-  CHECK(joined({good, good}, run).why == "nothing is worse");
-  CHECK(joined({mute, mute}, run).result == GateResult::incomparable);
-  CHECK(joined({empty, mute}, run).result == GateResult::incomparable);
-  CHECK(joined({empty, empty}, run).result == GateResult::passed);
+  CHECK(join_judgements({good, mute}, run).result == GateResult::passed);
+  CHECK(join_judgements({good, good}, run).why == "nothing is worse");
+  CHECK(join_judgements({mute, mute}, run).result == GateResult::incomparable);
+  CHECK(join_judgements({empty, mute}, run).result == GateResult::incomparable);
+  CHECK(join_judgements({empty, empty}, run).result == GateResult::passed);
   Judgement open;
   open.result = GateResult::inconclusive;
-  CHECK(joined({open, mute}, run).result == GateResult::inconclusive);
+  CHECK(join_judgements({open, mute}, run).result == GateResult::inconclusive);
 }
 
 TEST_CASE("10,000 crashes of 100,000 tests, each with a signature of its own, are soon judged") {
@@ -829,7 +830,7 @@ TEST_CASE("10,000 crashes of 100,000 tests, each with a signature of its own, ar
   REQUIRE(std::holds_alternative<Judgement>(answer));
   const Judgement judgement = std::get<Judgement>(answer);
   CHECK(judgement.new_signatures.size() == 10'000);
-  CHECK(joined({judgement, judgement}, run).new_signatures.size() == 10'000);
+  CHECK(join_judgements({judgement, judgement}, run).new_signatures.size() == 10'000);
 }
 
 }  // namespace ffci::test
