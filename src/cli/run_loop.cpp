@@ -279,7 +279,14 @@ void RunLoop::perform(const action::WakeAt& wake) {
 void RunLoop::perform(const action::Finish&) {
   wake_.cancel();
   heartbeat_.cancel();
-  signals_.cancel();  // they stay caught: a further one must not come between a run and its reports
+  signals_.cancel();
+  signals_.clear();
+  // One more, of somebody impatient, must not come between a run and its reports; a second one may.
+  struct sigaction once {};
+  once.sa_handler = [](int) {};
+  once.sa_flags = static_cast<int>(SA_RESETHAND);
+  for (const int signal : {SIGINT, SIGTERM})
+    ::sigaction(signal, &once, nullptr);
   over_ = true;
 }
 

@@ -302,6 +302,7 @@ class LocalHost final : public Host {
   }
 
   void be_ready(Isolation isolation, std::string description) {
+    if (stopping_) return;  // before it was up: nothing may begin that nobody ends
     isolation_ = isolation;
     if (isolation == Isolation::subreaper) adopt_orphans();
     watch_log(description);

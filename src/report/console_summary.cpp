@@ -101,7 +101,7 @@ void Summary::add_details() {
       (judged != nullptr && needs_attention(*judged) ? red : others).push_back(test);
     }
   }
-  std::ranges::stable_partition(red, [&](const TestResult* test) {
+  std::stable_partition(red.begin(), red.end(), [&](const TestResult* test) {
     return judged_.of(test->id)->decision != Decision::inconclusive;
   });
   red.insert(red.end(), others.begin(), others.end());
