@@ -250,25 +250,28 @@ class Session {
     TestJudgement& judgement = subject.judgement;
     const bool any_rerun = judgement.change_runs.runs > 0;
     if (any_rerun && judgement.baseline_runs.runs > 0) judgement.p_value = ruled.p_value;
-    const std::string counts = counts_of(judgement);
-    switch (ruled.ruling) {
-      case Ruling::regression:
-        return subject.decide(Decision::regression, counts);
-      case Ruling::flaky:
-        return subject.decide(Decision::flaky, fmt::format("{}; {}", counts, why_flaky(judgement)));
-      case Ruling::inconclusive:
-        return subject.decide(
-            Decision::inconclusive,
-            fmt::format("{}; {}", counts,
-                        why_inconclusive(judgement, subject.rerun_attempts, spec_)));
-      case Ruling::rerun:
-        subject.more = ruled.more;
-        return subject.decide(
-            Decision::inconclusive,
-            fmt::format("{}{}{}; not confirmed{}{}", worst_result(subject).reason(),
-                        any_rerun ? "; " : "", any_rerun ? counts : "",
-                        why_final_.empty() ? "" : ": ", why_final_));
+    if (ruled.reason) {
+      return subject.decide(decision_of(ruled.ruling),
+                            counts_and_reason(judgement, *ruled.reason, subject.rerun_attempts));
     }
+    subject.more = ruled.more;
+    subject.decide(Decision::inconclusive,
+                   fmt::format("{}{}{}; not confirmed{}{}", worst_result(subject).reason(),
+                               any_rerun ? "; " : "", any_rerun ? counts_of(judgement) : "",
+                               why_final_.empty() ? "" : ": ", why_final_));
+  }
+
+  static Decision decision_of(Ruling ruling) {
+    switch (ruling) {
+      case Ruling::regression:
+        return Decision::regression;
+      case Ruling::flaky:
+        return Decision::flaky;
+      case Ruling::rerun:
+      case Ruling::inconclusive:
+        return Decision::inconclusive;
+    }
+    return Decision::inconclusive;
   }
 
   // The longest first, as in the run itself.

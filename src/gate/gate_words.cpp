@@ -13,9 +13,28 @@ std::string shown_p(double p) {
   return p < 0.001 ? fmt::format("p={:.4f}", p) : fmt::format("p={:.2g}", p);
 }
 
-// By their rates, without rounding.
-bool more_often(const Trials& a, const Trials& b) {
-  return a.bad * std::max<std::size_t>(b.runs, 1) > b.bad * std::max<std::size_t>(a.runs, 1);
+// Empty: the counts say it. What clean reruns can hide: a failure of rate q passes n of them with
+// probability (1-q)^n.
+std::string words_of(Reason reason, const TestJudgement& test, std::size_t attempts) {
+  switch (reason) {
+    case Reason::always_and_never_before:
+    case Reason::significant:
+      return {};
+    case Reason::passed_all:
+      return fmt::format("a bug that fails every second run would go unseen in {:.2g} % of cases",
+                         100 * std::pow(0.5, static_cast<double>(test.change_runs.runs)));
+    case Reason::no_more_often:
+      return "no more often than before";
+    case Reason::about_as_often:
+      return "about as often as before";
+    case Reason::too_few_results:
+      return fmt::format("only {} of {} reruns gave a result", test.change_runs.runs, attempts);
+    case Reason::chance:
+      return "more often than before, but that may be chance";
+    case Reason::baseline_too_short:
+      return "the baseline is too short to tell";
+  }
+  return {};
 }
 
 std::size_t count_noted(const Judgement& judgement, Change change) {
@@ -44,23 +63,9 @@ std::string counts_of(const TestJudgement& test) {
                      baseline_counts(test, tells_p ? shown_p(*test.p_value) : std::string()));
 }
 
-// What clean reruns can hide: a failure of rate q passes n of them with probability (1-q)^n.
-std::string why_flaky(const TestJudgement& test) {
-  if (test.change_runs.runs > 0 && test.change_runs.bad == 0) {
-    return fmt::format("a bug that fails every second run would go unseen in {:.2g} % of cases",
-                       100 * std::pow(0.5, static_cast<double>(test.change_runs.runs)));
-  }
-  return more_often(test.change_runs, test.baseline_runs) ? "about as often as before"
-                                                          : "no more often than before";
-}
-
-std::string why_inconclusive(const TestJudgement& test, std::size_t attempts,
-                             const GateSpec& spec) {
-  if (test.change_runs.runs < static_cast<std::size_t>(std::min(spec.confirm, spec.confirm_limit)))
-    return fmt::format("only {} of {} reruns gave a result", test.change_runs.runs, attempts);
-  return attempts >= static_cast<std::size_t>(spec.confirm_limit)
-             ? "more often than before, but that may be chance"
-             : "the baseline is too short to tell";
+std::string counts_and_reason(const TestJudgement& test, Reason reason, std::size_t attempts) {
+  const std::string words = words_of(reason, test, attempts);
+  return counts_of(test) + (words.empty() ? "" : "; " + words);
 }
 
 std::size_t count(const Judgement& judgement, Decision decision) {

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <string>
 
-#include "model/job_spec.hpp"
+#include "gate/rerun_ruling.hpp"
 #include "model/judgement.hpp"
 
 namespace ffci {
@@ -15,12 +15,10 @@ namespace ffci {
 // "failed 4 of 4, baseline 0 of 20 (p=0.0001)"
 [[nodiscard]] std::string counts_of(const TestJudgement& test);
 
-// Why a suspect is no regression, with what clean reruns can hide.
-[[nodiscard]] std::string why_flaky(const TestJudgement& test);
-
-// `attempts`: reruns made, with those that gave no result.
-[[nodiscard]] std::string why_inconclusive(const TestJudgement& test, std::size_t attempts,
-                                           const GateSpec& spec);
+// "failed 5 of 12, baseline 6 of 20 (p=0.38); about as often as before". `attempts`: reruns made,
+// with those that gave no result.
+[[nodiscard]] std::string counts_and_reason(const TestJudgement& test, Reason reason,
+                                            std::size_t attempts);
 
 [[nodiscard]] std::size_t count(const Judgement& judgement, Decision decision);
 [[nodiscard]] std::size_t count(const Judgement& judgement, Change change);

@@ -1,7 +1,5 @@
 #include "gate/rerun_ruling.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "gate/false_discovery.hpp"
@@ -79,39 +77,37 @@ bool is_settled(const Suspect& suspect) {
   return suspect.settled.value_or(Ruling::rerun) != Ruling::rerun;
 }
 
-struct Final {
-  Ruling ruling;
-  std::string why;
-};
+// Of what is final. From the counts alone, which do not change after that, so that it is the same
+// whenever one asks.
+Reason reason_for(Ruling ruling, const Counts& test, const RulingRules& rules) {
+  if (ruling == Ruling::regression) {
+    return test.fails_always_and_never_did(rules) ? Reason::always_and_never_before
+                                                  : Reason::significant;
+  }
+  if (ruling == Ruling::flaky) {
+    if (test.change.runs > 0 && test.change.bad == 0) return Reason::passed_all;
+    return test.no_more_often() ? Reason::no_more_often : Reason::about_as_often;
+  }
+  if (test.attempts < rules.limit) return Reason::baseline_too_short;
+  return test.too_few_results(rules) ? Reason::too_few_results : Reason::chance;
+}
 
-std::optional<Final> at_end_of_round(const Counts& test, bool significant, double later_q,
-                                     const RulingRules& rules) {
-  if (significant && test.differs_enough(rules))
-    return Final{Ruling::regression, "fails significantly more often than before"};
-  if (test.fails_always_and_never_did(rules))
-    return Final{Ruling::regression,
-                 fmt::format("failed in all {} reruns and never before", test.change.runs)};
+Ruling at_end_of_round(const Counts& test, bool significant, double later_q,
+                       const RulingRules& rules) {
+  if (significant && test.differs_enough(rules)) return Ruling::regression;
+  if (test.fails_always_and_never_did(rules)) return Ruling::regression;
   const bool few = test.too_few_results(rules), limit = test.attempts >= rules.limit;
-  if (!few && test.change.bad == 0)
-    return Final{Ruling::flaky, fmt::format("passed all {} reruns", test.change.runs)};
-  if (!few && test.no_more_often()) return Final{Ruling::flaky, "fails no more often than before"};
-  if (limit && few)
-    return Final{Ruling::inconclusive, fmt::format("only {} of {} reruns gave a result",
-                                                   test.change.runs, test.attempts)};
+  if (!few && test.no_more_often()) return Ruling::flaky;
+  if (limit && few) return Ruling::inconclusive;
   if (limit && test.baseline.bad > 0 && !test.short_baseline(rules) && !test.differs_enough(rules))
-    return Final{Ruling::flaky, "fails about as often as before"};
-  if (limit)
-    return Final{Ruling::inconclusive, "fails more often than before, but not significantly"};
+    return Ruling::flaky;
+  if (limit) return Ruling::inconclusive;
   // It will not be cleared either, having never failed before.
   const Counts worst = test.if_all_others_fail(rules);
   const bool hopeless = !worst.fails_always_and_never_did(rules) &&
                         fisher_p_value(worst.change, worst.baseline) > later_q * (1 + rounding);
-  if (hopeless && test.baseline.bad == 0 && test.change.bad > 0)
-    return Final{
-        Ruling::inconclusive,
-        fmt::format("failed in {} of {} reruns; a baseline of {} is too short to tell more",
-                    test.change.bad, test.change.runs, test.baseline.runs)};
-  return {};
+  return hopeless && test.baseline.bad == 0 && test.change.bad > 0 ? Ruling::inconclusive
+                                                                   : Ruling::rerun;
 }
 
 // Even if all other reruns fail, it is no regression.
@@ -152,26 +148,27 @@ std::vector<RuledSuspect> rule_on(std::span<const Suspect> suspects, const Rulin
   }
   const auto significant = significance(suspects, ruled, rounds);
   for (std::size_t i = 0; i < suspects.size(); ++i) {
+    const Counts test = counts_of(suspects[i]);
     if (is_settled(suspects[i])) {
       ruled[i].ruling = *suspects[i].settled;
+      ruled[i].reason = reason_for(ruled[i].ruling, test, rules);
       continue;
     }
-    const Counts test = counts_of(suspects[i]);
     std::size_t round = 0;
     while (round + 1 < rounds.size() && rounds[round].attempts < test.attempts)
       ++round;
     const std::size_t next = std::min(round + 1, rounds.size() - 1);
-    std::optional<Final> final;
-    if (failed_too_often_before(test, rules))
-      final = {Ruling::flaky, "failed about as often before"};
-    else if (test.attempts >= rounds[round].attempts)
-      final = at_end_of_round(test, significant[round][i], rounds[next].false_discovery, rules);
-    if (final) {
-      ruled[i].ruling = final->ruling;
-      ruled[i].why = std::move(final->why);
-    } else {
-      const bool over = test.attempts >= rounds[round].attempts;
+    const bool over = test.attempts >= rounds[round].attempts;
+    if (failed_too_often_before(test, rules)) {
+      ruled[i].ruling = Ruling::flaky;
+    } else if (over) {
+      ruled[i].ruling =
+          at_end_of_round(test, significant[round][i], rounds[next].false_discovery, rules);
+    }
+    if (ruled[i].ruling == Ruling::rerun) {
       ruled[i].more = rounds[over ? next : round].attempts - test.attempts;
+    } else {
+      ruled[i].reason = reason_for(ruled[i].ruling, test, rules);
     }
   }
   return ruled;

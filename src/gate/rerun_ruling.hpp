@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <optional>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "gate/fisher.hpp"
@@ -18,6 +17,20 @@ enum class Ruling {
   flaky,  // it fails no more often than before, as far as one can tell
   rerun,
   inconclusive,
+};
+
+enum class Reason {
+  // Of a regression:
+  always_and_never_before,
+  significant,
+  // of a flaky test:
+  passed_all,
+  no_more_often,
+  about_as_often,
+  // and of an inconclusive one:
+  too_few_results,
+  chance,  // it fails more often than before, but not significantly
+  baseline_too_short,
 };
 
 struct Suspect {
@@ -39,9 +52,9 @@ struct RulingRules {
 
 struct RuledSuspect {
   Ruling ruling = Ruling::rerun;
-  double p_value = 1;    // fisher_p_value; by itself, as though no other test was a suspect
-  std::size_t more = 0;  // reruns to make now; 0 unless the ruling is rerun
-  std::string why;       // of a ruling that was made now, and is final
+  double p_value = 1;            // fisher_p_value; by itself, as though no other test was a suspect
+  std::size_t more = 0;          // reruns to make now; 0 unless the ruling is rerun
+  std::optional<Reason> reason;  // unless the ruling is rerun
 };
 
 // In the order of the suspects. Before any rerun, it asks for the first round. A test is

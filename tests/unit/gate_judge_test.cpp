@@ -207,6 +207,10 @@ TEST_CASE("while some suspects go on, what is decided of others is told, and sta
   run.fact(RerunsOrdered{orders}).reruns(second, bad_and_good(3, 0));
   const Judgement judgement = Question().judge(run);
   CHECK(judgement.why == "2 regressions, 1 flaky");
+  REQUIRE(judgement.tests.size() == 3);
+  CHECK(judgement.tests[2].why ==
+        "failed 0 of 3, baseline 0 of 20; "
+        "a bug that fails every second run would go unseen in 12 % of cases");
 
   // Whatever its numbers would say now.
   RunBuilder again = a_run().test(suspect, fails).reruns(suspect, bad_and_good(3, 0));

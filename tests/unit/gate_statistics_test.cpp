@@ -25,11 +25,11 @@ RuledSuspect alone(const Suspect& suspect, const RulingRules& rules = {}) {
 }
 
 bool is_rerun(const RuledSuspect& ruled, std::size_t more) {
-  return ruled.ruling == Ruling::rerun && ruled.more == more && ruled.why.empty();
+  return ruled.ruling == Ruling::rerun && ruled.more == more && !ruled.reason;
 }
 
 bool is_final(const RuledSuspect& ruled, Ruling ruling) {
-  return ruled.ruling == ruling && ruled.more == 0 && !ruled.why.empty();
+  return ruled.ruling == ruling && ruled.more == 0 && ruled.reason;
 }
 
 }  // namespace
@@ -191,20 +191,21 @@ TEST_CASE("a test that fails all of its reruns and never failed in 20 runs is a 
   const RuledSuspect ruled = alone(suspect({3, 3}, {0, 20}));
   CHECK(is_final(ruled, Ruling::regression));
   CHECK(ruled.p_value == about(1.0 / 1771));
-  CHECK(ruled.why == "fails significantly more often than before");
+  CHECK(ruled.reason == Reason::significant);
 }
 
 TEST_CASE("a test that passes all of its reruns is flaky, whatever the baseline") {
   for (const std::size_t runs : {0u, 1u, 4u, 5u, 20u, 1000u}) {
     const RuledSuspect ruled = alone(suspect({0, 3}, {0, runs}));
     CHECK(is_final(ruled, Ruling::flaky));
-    CHECK(ruled.why == "passed all 3 reruns");
+    CHECK(ruled.reason == Reason::passed_all);
   }
   CHECK(is_final(alone(suspect({0, 3}, {4, 10})), Ruling::flaky));
 }
 
 TEST_CASE("a test that fails no more often than before is flaky") {
   CHECK(is_final(alone(suspect({1, 3}, {4, 10})), Ruling::flaky));
+  CHECK(alone(suspect({1, 3}, {4, 10})).reason == Reason::no_more_often);
   CHECK(is_final(alone(suspect({1, 3}, {1, 3})), Ruling::flaky));
   CHECK(is_rerun(alone(suspect({2, 3}, {4, 10})), 3));
 }
@@ -234,7 +235,7 @@ TEST_CASE("with a short baseline, two rounds of failures are a regression and on
     CHECK(is_rerun(alone(suspect({3, 3}, {0, runs})), 3));
     CHECK(is_final(alone(suspect({6, 6}, {0, runs})), Ruling::regression));
   }
-  CHECK(alone(suspect({6, 6}, {0, 1})).why == "failed in all 6 reruns and never before");
+  CHECK(alone(suspect({6, 6}, {0, 1})).reason == Reason::always_and_never_before);
   // With five, Fisher's test can tell from three.
   CHECK(is_final(alone(suspect({3, 3}, {0, 5})), Ruling::regression));
 }
@@ -242,9 +243,11 @@ TEST_CASE("with a short baseline, two rounds of failures are a regression and on
 TEST_CASE("a test that passed once is inconclusive at once where the baseline cannot tell") {
   const RuledSuspect ruled = alone(suspect({2, 3}, {0, 1}));
   CHECK(is_final(ruled, Ruling::inconclusive));
-  CHECK(ruled.why == "failed in 2 of 3 reruns; a baseline of 1 is too short to tell more");
+  CHECK(ruled.reason == Reason::baseline_too_short);
   CHECK(is_final(alone(suspect({2, 3}, {0, 2})), Ruling::inconclusive));
   CHECK(is_final(alone(suspect({1, 6}, {0, 5})), Ruling::inconclusive));
+  // Lost reruns are not why.
+  CHECK(alone({{1, 2}, {0, 1}, 3, {}}).reason == Reason::baseline_too_short);
   // Here it can: 11 of 12 are enough.
   CHECK(is_rerun(alone(suspect({2, 3}, {0, 3})), 3));
   CHECK(is_final(alone(suspect({11, 12}, {0, 3})), Ruling::regression));
@@ -252,7 +255,9 @@ TEST_CASE("a test that passed once is inconclusive at once where the baseline ca
 
 TEST_CASE("a flake that fails about as often as before is no reason to stop a change") {
   CHECK(is_final(alone(suspect({4, 12}, {2, 10})), Ruling::flaky));
+  CHECK(alone(suspect({4, 12}, {2, 10})).reason == Reason::about_as_often);
   CHECK(is_final(alone(suspect({5, 12}, {2, 10})), Ruling::inconclusive));
+  CHECK(alone(suspect({5, 12}, {2, 10})).reason == Reason::chance);
   // It never failed before, or the baseline is short.
   CHECK(is_final(alone(suspect({2, 12}, {0, 20})), Ruling::inconclusive));
   CHECK(is_final(alone(suspect({4, 12}, {1, 4})), Ruling::inconclusive));
@@ -275,7 +280,7 @@ TEST_CASE("a known failure is not rerun") {
   CHECK(is_final(alone(suspect({0, 0}, {1, 1})), Ruling::flaky));
   CHECK(is_final(alone(suspect({0, 0}, {4, 4})), Ruling::flaky));
   CHECK(is_final(alone(suspect({0, 0}, {9, 10})), Ruling::flaky));
-  CHECK(alone(suspect({0, 0}, {9, 10})).why == "failed about as often before");
+  CHECK(alone(suspect({0, 0}, {9, 10})).reason == Reason::no_more_often);
   CHECK(is_rerun(alone(suspect({0, 0}, {8, 10})), 3));
 }
 
@@ -287,7 +292,7 @@ TEST_CASE("reruns that gave no result use up the limit and say nothing") {
   CHECK(is_final(alone({{11, 11}, {0, 1}, 12, {}}), Ruling::regression));
   const RuledSuspect lost = alone({{0, 2}, {0, 20}, 12, {}});
   CHECK(is_final(lost, Ruling::inconclusive));
-  CHECK(lost.why == "only 2 of 12 reruns gave a result");
+  CHECK(lost.reason == Reason::too_few_results);
   CHECK(is_final(alone({{0, 0}, {5, 20}, 12, {}}), Ruling::inconclusive));
   CHECK(is_final(alone({{2, 2}, {0, 1}, 12, {}}), Ruling::inconclusive));
 }
@@ -336,7 +341,7 @@ TEST_CASE("what is settled stays so, whatever becomes of the others") {
     const RuledSuspect ruled = rule_on(later)[0];
     CHECK(ruled.ruling == settled);
     CHECK(ruled.more == 0);
-    CHECK(ruled.why.empty());
+    CHECK(ruled.reason);
     CHECK(ruled.p_value == about(1.0 / 286));
   }
   later[0].settled = Ruling::rerun;
@@ -378,7 +383,10 @@ TEST_CASE("every test is settled within the limit") {
           ruled = alone(one);
         }
         REQUIRE(ruled.more == 0);
-        REQUIRE_FALSE(ruled.why.empty());
+        REQUIRE(ruled.reason);
+        // And so it is told in later rounds.
+        one.settled = ruled.ruling;
+        REQUIRE(alone(one).reason == ruled.reason);
       }
     }
   }
