@@ -128,11 +128,7 @@ class Session {
       return subject.decide(Decision::known, judgement.known_issue);
     if (baseline_ == nullptr) return subject.decide(Decision::failure, reason);
     const Trials before = subject.before != nullptr ? subject.before->trials : Trials{};
-    // So often that no rerun could fail more often by the least difference.
-    const bool nearly_always =
-        static_cast<double>(before.bad) >
-        (1 - RulingRules{}.least_difference) * static_cast<double>(before.runs);
-    if (before.runs > 0 && (before.bad == before.runs || nearly_always)) {
+    if (failed_too_often_before(before, rules())) {
       judgement.change = Change::known_failure;
       return subject.decide(Decision::known, baseline_failed(subject));
     }
@@ -221,6 +217,13 @@ class Session {
                                human_duration(*judgement.duration), rerun.size()));
   }
 
+  [[nodiscard]] RulingRules rules() const {
+    RulingRules rules;
+    rules.confirm = static_cast<std::size_t>(spec_.confirm);
+    rules.limit = static_cast<std::size_t>(spec_.confirm_limit);
+    return rules;
+  }
+
   void rule_on_failures() {
     std::vector<Subject*> suspects;
     std::vector<Suspect> counts;
@@ -230,10 +233,7 @@ class Session {
       counts.push_back({subject.judgement.change_runs, subject.judgement.baseline_runs,
                         subject.rerun_attempts, settled_before(subject)});
     }
-    RulingRules rules;
-    rules.confirm = static_cast<std::size_t>(spec_.confirm);
-    rules.limit = static_cast<std::size_t>(spec_.confirm_limit);
-    const std::vector<RuledSuspect> rulings = rule_on(counts, rules);
+    const std::vector<RuledSuspect> rulings = rule_on(counts, rules());
     for (std::size_t i = 0; i < suspects.size(); ++i)
       settle(*suspects[i], rulings[i]);
   }

@@ -4,10 +4,11 @@
 //
 // 1. A kernel report or a broken file system that the baseline does not have is a regression at
 //    once, unless a known issue names its signature; no rerun excuses it.
-// 2. A failure that a known issue names, or that the baseline has in all its runs, is known.
-// 3. A test that failed and passed in the baseline is a suspect, and run again; so is one that the
-//    baseline does not know, or that got slower, where these make the build red. What the reruns
-//    say is ruled on by rule_on (see rerun_ruling.hpp).
+// 2. A failure that a known issue names is known, and so is one that the baseline has so often that
+//    no rerun can tell (failed_too_often_before).
+// 3. A test that fails otherwise and has a result in the baseline is a suspect, and run again; so
+//    is one that the baseline does not know, or that got slower, where these make the build red.
+//    What the reruns say is ruled on by rule_on (see rerun_ruling.hpp).
 // 4. Without a baseline each failure that no known issue names makes the build red.
 #pragma once
 

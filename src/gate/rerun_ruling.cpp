@@ -110,11 +110,10 @@ Ruling at_end_of_round(const Counts& test, bool significant, double later_q,
                                                                    : Ruling::rerun;
 }
 
-// Even if all other reruns fail, it is no regression.
-bool failed_too_often_before(const Counts& test, const RulingRules& rules) {
-  if (test.baseline.bad == 0 || test.attempts >= rules.limit) return false;
-  const Counts worst = test.if_all_others_fail(rules);
-  return worst.no_more_often() || (!worst.differs_enough(rules) && !test.short_baseline(rules));
+// `worst`: if all reruns that are left fail.
+bool failed_too_often_before(const Counts& worst, const RulingRules& rules) {
+  if (worst.baseline.bad == 0) return false;
+  return worst.no_more_often() || (!worst.differs_enough(rules) && !worst.short_baseline(rules));
 }
 
 // Which of the suspects are significant in each round.
@@ -136,6 +135,10 @@ std::vector<std::vector<bool>> significance(std::span<const Suspect> suspects,
 }
 
 }  // namespace
+
+bool failed_too_often_before(Trials baseline, const RulingRules& rules) {
+  return failed_too_often_before(Counts{{1, 1}, baseline, 1}, rules);
+}
 
 std::vector<RuledSuspect> rule_on(std::span<const Suspect> suspects, const RulingRules& given) {
   RulingRules rules = given;
@@ -159,7 +162,8 @@ std::vector<RuledSuspect> rule_on(std::span<const Suspect> suspects, const Rulin
       ++round;
     const std::size_t next = std::min(round + 1, rounds.size() - 1);
     const bool over = test.attempts >= rounds[round].attempts;
-    if (failed_too_often_before(test, rules)) {
+    if (test.attempts < rules.limit &&
+        failed_too_often_before(test.if_all_others_fail(rules), rules)) {
       ruled[i].ruling = Ruling::flaky;
     } else if (over) {
       ruled[i].ruling =

@@ -57,6 +57,9 @@ struct RuledSuspect {
   std::optional<Reason> reason;  // unless the ruling is rerun
 };
 
+// So often that no rerun can tell: even a test that fails in all of them is no regression.
+[[nodiscard]] bool failed_too_often_before(Trials baseline, const RulingRules& rules = {});
+
 // In the order of the suspects. Before any rerun, it asks for the first round. A test is
 //
 //   a regression  if it fails significantly more often than in the baseline, and by the least

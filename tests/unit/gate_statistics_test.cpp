@@ -284,6 +284,22 @@ TEST_CASE("a known failure is not rerun") {
   CHECK(is_rerun(alone(suspect({0, 0}, {8, 10})), 3));
 }
 
+TEST_CASE(
+    "a test that failed in more than four of five runs can not be told from before by reruns") {
+  for (const Trials often : {Trials{1, 1}, {4, 4}, {5, 6}, {9, 10}, {81, 100}}) {
+    CAPTURE(often.runs);
+    CHECK(failed_too_often_before(often));
+    CHECK(failed_too_often_before(often, {.confirm = 0, .limit = 0}));
+    CHECK(is_final(alone(suspect({0, 0}, often)), Ruling::flaky));
+  }
+  for (const Trials seldom : {Trials{0, 0}, {0, 1}, {3, 4}, {4, 5}, {8, 10}}) {
+    CAPTURE(seldom.runs);
+    CHECK_FALSE(failed_too_often_before(seldom));
+    CHECK(is_rerun(alone(suspect({0, 0}, seldom)), 3));
+  }
+  CHECK(failed_too_often_before({7, 10}, {.least_difference = 0.4}));
+}
+
 TEST_CASE("reruns that gave no result use up the limit and say nothing") {
   CHECK(is_rerun(alone({{0, 0}, {0, 20}, 3, {}}), 3));
   CHECK(is_rerun(alone({{0, 2}, {0, 20}, 3, {}}), 3));
