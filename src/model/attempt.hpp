@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/time.hpp"
@@ -79,6 +80,13 @@ enum class Purpose {
       return "base";
   }
   return "verdict";
+}
+
+[[nodiscard]] inline std::optional<Purpose> purpose_from_name(std::string_view name) {
+  for (const Purpose purpose : {Purpose::verdict, Purpose::confirmation, Purpose::base}) {
+    if (purpose_name(purpose) == name) return purpose;
+  }
+  return std::nullopt;
 }
 
 struct Attempt {

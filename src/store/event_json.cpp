@@ -73,11 +73,10 @@ std::string text(const Json& json, const char* key) {
 
 Purpose purpose(const Json& json) {
   const std::string name = text(json, "purpose");
-  for (const Purpose known : {Purpose::confirmation, Purpose::base}) {
-    if (purpose_name(known) == name) return known;
-  }
-  if (!name.empty()) throw std::invalid_argument(fmt::format("unknown purpose '{}'", name));
-  return Purpose::verdict;
+  if (name.empty()) return Purpose::verdict;
+  const std::optional<Purpose> known = purpose_from_name(name);
+  if (!known) throw std::invalid_argument(fmt::format("unknown purpose '{}'", name));
+  return *known;
 }
 
 // Outcomes.

@@ -386,9 +386,8 @@ class SummaryReader {
   }
 
   static Purpose purpose_from(const Place& place) {
-    for (const Purpose known : {Purpose::confirmation, Purpose::base}) {
-      if (purpose_name(known) == place.text()) return known;
-    }
+    const std::optional<Purpose> known = purpose_from_name(place.text());
+    if (known && *known != Purpose::verdict) return *known;
     place.complain(fmt::format("'{}' is no purpose of a rerun", printable_line(place.text(), 60)));
   }
 

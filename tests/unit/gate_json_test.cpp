@@ -233,6 +233,8 @@ TEST_CASE("a gate in a summary that cannot be read is refused with its place") {
         "s.json: tests/1/reruns/2: rerun 1 is there twice");
   CHECK(refusal([](Json& summary) { summary["tests"][1]["reruns"][2]["purpose"] = "fun"; }) ==
         "s.json: tests/1/reruns/2/purpose: 'fun' is no purpose of a rerun");
+  CHECK(refusal([](Json& summary) { summary["tests"][1]["reruns"][2]["purpose"] = "verdict"; }) ==
+        "s.json: tests/1/reruns/2/purpose: 'verdict' is no purpose of a rerun");
   CHECK(refusal([](Json& summary) { summary["tests"][1]["reruns"][2].erase("purpose"); }) ==
         "s.json: tests/1/reruns/2: 'purpose' is missing");
 }
