@@ -4,8 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <optional>
 #include <string_view>
+#include <tl/expected.hpp>
 
 namespace ffci {
 namespace {
@@ -19,6 +19,8 @@ constexpr std::size_t most_of_headers = 256U << 10;
 
 struct Transfer {
   CURL* curl = nullptr;
+  std::unique_ptr<curl_slist, decltype(&::curl_slist_free_all)> headers{nullptr,
+                                                                        ::curl_slist_free_all};
   std::uint64_t largest = 0;
   std::string body;
   std::size_t header_bytes = 0;
@@ -110,46 +112,16 @@ std::string header_of(CURL* curl, const char* name) {
   return is_there ? header->value : "";
 }
 
-}  // namespace
-
-struct HttpClient::Connections {
-  CURLM* multi = nullptr;
-};
-
-HttpClient::HttpClient() : connections_(std::make_unique<Connections>()) {
-  static const bool is_initialized = ::curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
-  if (is_initialized) connections_->multi = ::curl_multi_init();
-}
-
-HttpClient::~HttpClient() {
-  if (connections_->multi != nullptr) ::curl_multi_cleanup(connections_->multi);
-}
-
-HttpAnswer HttpClient::get(const HttpRequest& request) {
-  using enum HttpAnswer::Transfer;
-  HttpAnswer answer;
-  CURLM* multi = connections_->multi;
-  const std::unique_ptr<CURL, decltype(&::curl_easy_cleanup)> handle(
-      multi != nullptr ? ::curl_easy_init() : nullptr, ::curl_easy_cleanup);
-  if (!handle) {
-    answer.transfer = refused;
-    answer.reason = "libcurl can't be used";
-    return answer;
-  }
-  CURL* curl = handle.get();
-  Transfer transfer;
-  transfer.curl = curl;
-  transfer.largest = request.largest;
-  transfer.last_byte = Clock::now();
-
+// curl copies strings, and refers to `transfer` and its headers.
+void set_up(CURL* curl, const HttpRequest& request, Transfer& transfer) {
   const auto set = [&](CURLoption option, auto value) { ::curl_easy_setopt(curl, option, value); };
   set(CURLOPT_URL, request.url.c_str());
   set(CURLOPT_PATH_AS_IS, 1L);
   set(CURLOPT_USERAGENT, "ff-ci");
   set(CURLOPT_NOSIGNAL, 1L);
 #if LIBCURL_VERSION_NUM >= 0x075700
-  set(CURLOPT_QUICK_EXIT,
-      1L);  // else a name that does not resolve is waited for, whatever the time
+  // Else a name that does not resolve is waited for, whatever the time.
+  set(CURLOPT_QUICK_EXIT, 1L);
 #endif
   set(CURLOPT_PROTOCOLS_STR, "http,https");
   set(CURLOPT_FOLLOWLOCATION, 0L);
@@ -169,70 +141,130 @@ HttpAnswer HttpClient::get(const HttpRequest& request) {
     set(CURLOPT_USERNAME, request.user.c_str());
     set(CURLOPT_PASSWORD, request.password.c_str());
   }
-  const std::string signing = "aws:amz:" + request.s3_region + ":s3";
-  if (!request.s3_region.empty()) set(CURLOPT_AWS_SIGV4, signing.c_str());
-  std::unique_ptr<curl_slist, decltype(&::curl_slist_free_all)> headers(nullptr,
-                                                                        ::curl_slist_free_all);
-  for (const std::string& header : request.headers) {
-    curl_slist* longer = ::curl_slist_append(headers.get(), header.c_str());
-    static_cast<void>(headers.release());
-    headers.reset(longer);
+  if (!request.s3_region.empty()) {
+    const std::string signing = "aws:amz:" + request.s3_region + ":s3";
+    set(CURLOPT_AWS_SIGV4, signing.c_str());
   }
-  set(CURLOPT_HTTPHEADER, headers.get());
+  for (const std::string& header : request.headers) {
+    curl_slist* longer = ::curl_slist_append(transfer.headers.get(), header.c_str());
+    static_cast<void>(transfer.headers.release());
+    transfer.headers.reset(longer);
+  }
+  set(CURLOPT_HTTPHEADER, transfer.headers.get());
+}
 
-  // Not curl_easy_perform: CURLOPT_LOW_SPEED_TIME looks at a mean of some seconds, so that what
-  // was fast before it fell silent is noticed late.
-  ::curl_multi_add_handle(multi, curl);
-  std::optional<CURLcode> done;
-  while (!done) {
+// Why it did not come to an end of its own.
+struct BrokenOff {
+  HttpAnswer::Transfer as = HttpAnswer::Transfer::broken;
+  std::string reason;
+};
+
+// Not the doing of the server, so that another try is no use.
+tl::unexpected<BrokenOff> libcurl_fails(CURLMcode code) {
+  return tl::unexpected(BrokenOff{HttpAnswer::Transfer::refused,
+                                  fmt::format("libcurl fails: {}", ::curl_multi_strerror(code))});
+}
+
+// Not curl_easy_perform: CURLOPT_LOW_SPEED_TIME looks at a mean of some seconds, so that what was
+// fast before it fell silent is noticed late.
+tl::expected<CURLcode, BrokenOff> drive(CURLM* multi, const HttpRequest& request,
+                                        const Transfer& transfer) {
+  using enum HttpAnswer::Transfer;
+  for (;;) {
     int running = 0;
-    ::curl_multi_perform(multi, &running);
+    if (const CURLMcode code = ::curl_multi_perform(multi, &running); code != CURLM_OK)
+      return libcurl_fails(code);
     int queued = 0;
     while (const CURLMsg* message = ::curl_multi_info_read(multi, &queued)) {
-      if (message->msg == CURLMSG_DONE) done = message->data.result;
+      if (message->msg == CURLMSG_DONE) return message->data.result;
     }
-    if (done) break;
     const Clock::time_point now = Clock::now();
     const Clock::time_point silent_at =
         transfer.connected ? transfer.last_byte + request.silence : Clock::time_point::max();
-    if (now >= request.deadline) {
-      answer.transfer = late;
-      answer.reason = "the answer takes too long";
-      break;
-    }
+    if (now >= request.deadline)
+      return tl::unexpected(BrokenOff{late, "the answer takes too long"});
     if (now >= silent_at) {
-      answer.reason = "the server sent nothing for " + human_duration(request.silence);
-      break;
+      return tl::unexpected(
+          BrokenOff{broken, "the server sent nothing for " + human_duration(request.silence)});
     }
     const auto left = std::chrono::ceil<Duration>(std::min(request.deadline, silent_at) - now);
-    ::curl_multi_poll(multi, nullptr, 0,
-                      static_cast<int>(std::min<Duration::rep>(left.count(), 1000)), nullptr);
+    const int most = static_cast<int>(std::min<Duration::rep>(left.count(), 1000));
+    if (const CURLMcode code = ::curl_multi_poll(multi, nullptr, 0, most, nullptr);
+        code != CURLM_OK)
+      return libcurl_fails(code);
   }
+}
 
+// Of a transfer that curl has done with.
+HttpAnswer answer_of(CURLcode done, const HttpRequest& request, Transfer& transfer) {
+  using enum HttpAnswer::Transfer;
+  CURL* curl = transfer.curl;
+  HttpAnswer answer;
   answer.status = status_of(curl);
-  if (done) {
-    if (transfer.too_large || (*done == CURLE_FILESIZE_EXCEEDED && answer.status < 300)) {
-      answer.transfer = too_large;
-    } else if (*done == CURLE_OK && !transfer.headers_ended) {
-      // curl takes it for an answer without a body.
-      answer.reason = "the answer breaks off in its headers";
-    } else if (*done == CURLE_OK || transfer.has_enough || *done == CURLE_FILESIZE_EXCEEDED) {
-      answer.transfer = complete;
-    } else {
-      answer.transfer = may_pass(*done) ? broken : refused;
-      answer.reason = reason_of(*done, request, transfer);
-    }
-    const char* redirect = nullptr;
-    ::curl_easy_getinfo(curl, CURLINFO_REDIRECT_URL, &redirect);
-    if (redirect != nullptr) answer.redirect = redirect;
-    answer.bucket_region = header_of(curl, "x-amz-bucket-region");
-    curl_off_t seconds = 0;
-    ::curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &seconds);
-    constexpr curl_off_t day = 86400;
-    answer.retry_after = std::chrono::seconds(std::clamp<curl_off_t>(seconds, 0, day));
-    answer.body = std::move(transfer.body);
+  if (transfer.too_large || (done == CURLE_FILESIZE_EXCEEDED && answer.status < 300)) {
+    answer.transfer = too_large;
+  } else if (done == CURLE_OK && !transfer.headers_ended) {
+    // curl takes it for an answer without a body.
+    answer.reason = "the answer breaks off in its headers";
+  } else if (done == CURLE_OK || transfer.has_enough || done == CURLE_FILESIZE_EXCEEDED) {
+    answer.transfer = complete;
+  } else {
+    answer.transfer = may_pass(done) ? broken : refused;
+    answer.reason = reason_of(done, request, transfer);
   }
-  ::curl_multi_remove_handle(multi, curl);
+  const char* redirect = nullptr;
+  ::curl_easy_getinfo(curl, CURLINFO_REDIRECT_URL, &redirect);
+  if (redirect != nullptr) answer.redirect = redirect;
+  answer.bucket_region = header_of(curl, "x-amz-bucket-region");
+  curl_off_t seconds = 0;
+  ::curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &seconds);
+  constexpr curl_off_t day = 86400;
+  answer.retry_after = std::chrono::seconds(std::clamp<curl_off_t>(seconds, 0, day));
+  answer.body = std::move(transfer.body);
+  return answer;
+}
+
+}  // namespace
+
+struct HttpClient::Connections {
+  CURLM* multi = nullptr;
+};
+
+HttpClient::HttpClient() : connections_(std::make_unique<Connections>()) {
+  static const bool is_initialized = ::curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+  if (is_initialized) connections_->multi = ::curl_multi_init();
+}
+
+HttpClient::~HttpClient() {
+  if (connections_->multi != nullptr) ::curl_multi_cleanup(connections_->multi);
+}
+
+HttpAnswer HttpClient::get(const HttpRequest& request) {
+  CURLM* multi = connections_->multi;
+  Transfer transfer;  // outlives the handle, which refers to it
+  const std::unique_ptr<CURL, decltype(&::curl_easy_cleanup)> handle(
+      multi != nullptr ? ::curl_easy_init() : nullptr, ::curl_easy_cleanup);
+  HttpAnswer answer;
+  if (!handle) {
+    answer.transfer = HttpAnswer::Transfer::refused;
+    answer.reason = "libcurl can't be used";
+    return answer;
+  }
+  transfer.curl = handle.get();
+  transfer.largest = request.largest;
+  transfer.last_byte = Clock::now();
+  set_up(handle.get(), request, transfer);
+
+  const CURLMcode added = ::curl_multi_add_handle(multi, handle.get());
+  const auto done = added == CURLM_OK ? drive(multi, request, transfer) : libcurl_fails(added);
+  if (done) {
+    answer = answer_of(*done, request, transfer);
+  } else {
+    answer.transfer = done.error().as;
+    answer.reason = done.error().reason;
+    answer.status = status_of(handle.get());
+  }
+  if (added == CURLM_OK) ::curl_multi_remove_handle(multi, handle.get());
   return answer;
 }
 
