@@ -46,10 +46,10 @@ inline constexpr std::string_view source_help =
 template <class Choices, class Choose>
 Result<Parsed<Choices>> parse_with(const Arguments& arguments, Shape shape, Choose choose) {
   po::options_description help;
+  // For --bisect see cli.cpp.
   help.add_options()("help,h", po::bool_switch(), "show this help")  //
       ("bisect", po::bool_switch(),
-       "exit as `git bisect run` wants it: 125 for a revision that can't be tested");  // see
-                                                                                       // cli.cpp
+       "exit as `git bisect run` wants it: 125 for a revision that can't be tested");
   shape.options.add(help);
   const auto found = parse(arguments, shape);
   if (!found) return tl::unexpected(found.error());

@@ -26,7 +26,7 @@ std::span<const ExitCodeMeaning> exit_code_table() {
       {ExitCode::io, "the results or a report could not be written"},
       {ExitCode::temporary,
        "not possible at this time (another ff-ci uses the results directory); try again"},
-      {ExitCode::bad_spec, "bad job spec"},
+      {ExitCode::bad_spec, "bad job spec, or a bad file of known issues"},
       {ExitCode::interrupted, "interrupted (SIGINT), reports written"},
       {ExitCode::terminated, "terminated (SIGTERM), reports written"},
   };

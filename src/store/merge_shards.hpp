@@ -17,11 +17,10 @@ struct ShardRun {
 
 // The events of the whole run, in the order of their times since the first shard began. Hosts get
 // the shard's number before their names ("shard2-local"). `header` begins it: run_id, tool_version
-// and results_path are taken from there. Of a shard that broke off, what has no
-// result is not run. What the
-// gates of the shards have said is left out: that of the whole is for the caller to say. Errors
-// (data) say which run is no shard or of another plan or job, which shard is missing or there
-// twice, and which test is doubled or missing.
+// and results_path are taken from there. Of a shard that broke off, what has no result is not run.
+// What the gates of the shards have said is left out: that of the whole is for the caller to say.
+// Errors (data) say which run is no shard or of another plan or job, which shard is missing or
+// there twice, and which test is doubled or missing.
 [[nodiscard]] Result<std::vector<RunEvent>> merge_shards(const std::vector<ShardRun>& shards,
                                                          const RunStarted& header);
 
