@@ -127,6 +127,7 @@ CREATE TABLE results (
   attempts INTEGER NOT NULL,
   bad_attempts INTEGER NOT NULL,    -- failed, timed_out or crashed
   signature TEXT NOT NULL,          -- of the crash that decided, or else of what the kernel reported during that attempt; '': nothing
+  decision TEXT NOT NULL,           -- of the gate, as in summary.json; known_issue: known by an entry of the known issues; '': none
   PRIMARY KEY (test, run, iteration)
 ) WITHOUT ROWID;
 CREATE INDEX results_of_run ON results (run);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdlib>
+#include <cstring>
 #include <optional>
 #include <string>
 
@@ -15,9 +16,12 @@ namespace ffci {
 
 // And from then on it is not: no test is to see it.
 [[nodiscard]] inline std::optional<std::string> take_from_environment(const std::string& name) {
-  auto value = environment(name);
+  char* value = std::getenv(name.c_str());
+  if (value == nullptr) return std::nullopt;
+  std::string taken(value);
+  std::memset(value, 0, taken.size());  // /proc/self/environ would still show it
   ::unsetenv(name.c_str());
-  return value;
+  return taken;
 }
 
 }  // namespace ffci

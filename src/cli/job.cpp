@@ -42,6 +42,8 @@ Result<Job> unselected_job(const SpecText& text, const std::vector<SpecOverride>
   Job job;
   job.text = text;
   job.spec = std::move(*spec);
+  if (job.spec.gate.token)
+    job.baseline_token = take_from_environment(job.spec.gate.token->variable);
   if (const auto read = read_bpftrace_script(job.spec.run); !read)
     return tl::unexpected(read.error());
   auto suites = load_suites(job.spec, architecture_of(job.spec), hosts);

@@ -30,6 +30,8 @@ struct Job {
   std::vector<std::unique_ptr<Suite>> suites;
   EnginePlan plan;        // hosts are not in it yet
   std::string durations;  // where the expected ones came from; empty: there are none
+  std::optional<std::string>
+      baseline_token;  // out of the environment, before anything could see it
   std::optional<Shard> shard;
   std::vector<TestId> selectable;  // all tests that the job selects by itself, or the command line;
                                    // without iterations

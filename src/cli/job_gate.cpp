@@ -8,7 +8,6 @@
 
 #include "base/text.hpp"
 #include "cli/earlier_runs.hpp"
-#include "cli/environment.hpp"
 #include "cli/known_issues.hpp"
 #include "cli/load_source.hpp"
 #include "remote/fetch.hpp"
@@ -34,24 +33,28 @@ std::vector<TestId> not_selectable(std::vector<TestId> known, const Job& job) {
 }
 
 // What is on disk needs none.
-Result<std::optional<RequestToken>> token_of(const GateSpec& gate, const std::string& source) {
-  if (!gate.token) return std::nullopt;
-  const auto value = take_from_environment(gate.token->variable);
-  if (!is_url(source)) return std::nullopt;
-  if (!value || value->empty()) {
-    return fail(ErrorKind::unavailable,
-                fmt::format("the variable {} that gate.baseline-token names is not set",
-                            gate.token->variable));
+Result<std::optional<RequestToken>> token_of(const Job& job, const std::string& source) {
+  const auto& token = job.spec.gate.token;
+  if (!token || !is_url(source)) return std::nullopt;
+  if (job.baseline_token.value_or("").empty()) {
+    return fail(
+        ErrorKind::usage,
+        fmt::format("the variable {} that gate.baseline-token names is not set", token->variable));
   }
-  const bool bearer = gate.token->header == "Authorization";
-  return RequestToken{gate.token->header, (bearer ? "Bearer " : "") + *value};
+  const bool bearer = token->header == "Authorization";
+  return RequestToken{token->header, (bearer ? "Bearer " : "") + *job.baseline_token};
 }
 
 Result<LoadedBaseline> from_one_run(const Job& job, const std::string& source) {
-  const auto token = token_of(job.spec.gate, source);
+  const auto token = token_of(job, source);
   if (!token) return tl::unexpected(token.error());
   const auto stored = load_source(job.spec.reports.directory, source, *token);
   if (!stored) return tl::unexpected(stored.error());
+  if (const auto& shard = stored->run.header().shard) {
+    return fail(ErrorKind::data, fmt::format("{} is shard {}/{} of a run, and knows nothing of the "
+                                             "others' tests; `ff-ci merge` joins them",
+                                             stored->shown, shard->index, shard->count));
+  }
   LoadedBaseline loaded;
   loaded.baseline = baseline_of(stored->run, architecture_of(job.spec));
   loaded.fact.shown = stored->shown;
@@ -63,7 +66,6 @@ Result<LoadedBaseline> from_one_run(const Job& job, const std::string& source) {
   } else {
     loaded.fact.source = fs::absolute(source, ignored).string();
   }
-  if (stored->run.header().shard) return loaded;  // the tests of other shards have not vanished
   std::vector<TestId> tests;
   for (const TestResult& test : stored->run.tests())
     tests.push_back(without_iteration(test.id));

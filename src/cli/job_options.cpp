@@ -90,7 +90,7 @@ constexpr KeyOption key_options[] = {
     {"known-issues", "gate.known-issues", "FILE",
      "failures that somebody knows, which make no build red"},
     {"fail-on", "gate.fail-on", "LIST",
-     "what makes a build red: regression, new-failure, slower, flaky, vanished",
+     "what makes a build red beside regressions: new-failure, slower, flaky, vanished, skipped",
      SpecOverride::Form::comma_list},
     {"results-dir", "reports.directory", "DIR", "where runs are kept"},
     {"junit", "reports.junit", "FILE", "a copy of the JUnit report"},

@@ -36,6 +36,16 @@ Result<std::string> record_run(const std::filesystem::path& results, const Run& 
 Result<void> record_ended_run(const std::filesystem::path& results, const Run& run,
                               const std::optional<std::string>& label, int log) {
   if (!label) return {};
+  // The failures of a red run would be known ones from then on.
+  const auto gate = run.judgement() ? std::optional(run.judgement()->result) : std::nullopt;
+  if (gate.has_value() && (*gate == GateResult::regression || *gate == GateResult::inconclusive)) {
+    const std::string name = label->empty() ? run.header().run_id : *label;
+    fmt::print(stderr,
+               "ff-ci: not recorded as '{}', since the gate says {}; where it should be, "
+               "`ff-ci record {} --force` does it\n",
+               name, gate_result_name(*gate), name);
+    return {};
+  }
   const auto said = record_run(results, run, *label, MoveLabel::yes);
   if (!said) return tl::unexpected(said.error());
   LogWriter writer(log);

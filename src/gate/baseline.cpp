@@ -27,6 +27,16 @@ std::string arch_of(const Run& run, const TestResult& test) {
 
 }  // namespace
 
+int badness(Verdict verdict) {
+  constexpr Verdict worse[] = {Verdict::failed, Verdict::timed_out, Verdict::crashed};
+  const auto* const found = std::ranges::find(worse, verdict);
+  return found == std::end(worse) ? 0 : static_cast<int>(found - std::begin(worse)) + 1;
+}
+
+int badness(const Outcome& outcome) {
+  return badness(verdict_of(std::vector<const Outcome*>{&outcome}));
+}
+
 TestId without_iteration(TestId id) {
   id.iteration = 1;
   return id;
@@ -35,6 +45,8 @@ TestId without_iteration(TestId id) {
 Baseline baseline_of(const Run& run, const std::string& arch) {
   Baseline baseline;
   for (const TestResult& test : run.tests()) {
+    const std::string here = arch_of(run, test);
+    if (!arch.empty() && !here.empty() && here != arch) continue;
     std::set<std::string> failures;
     for (const auto* attempts : {&test.attempts, &test.reruns}) {
       for (const Attempt& attempt : *attempts) {
@@ -44,14 +56,14 @@ Baseline baseline_of(const Run& run, const std::string& arch) {
           failures.insert(std::move(signature));
       }
     }
-    const std::string here = arch_of(run, test);
-    if (!arch.empty() && !here.empty() && here != arch) continue;
     BaselineTest& of_test = baseline.tests[without_iteration(test.id)];
     const auto bad = std::ranges::count_if(test.attempts, [](const Attempt& attempt) {
       return attempt.outcome && is_bad(*attempt.outcome);
     });
     add(of_test, test.verdict(), static_cast<std::size_t>(bad), test.duration());
     of_test.failure_signatures.merge(failures);
+    for (const Attempt& attempt : test.attempts)
+      of_test.worst = std::max(of_test.worst, attempt.outcome ? badness(*attempt.outcome) : 0);
   }
   return baseline;
 }
@@ -64,6 +76,8 @@ Baseline baseline_of(std::span<const TestHistory> histories,
     for (const PastResult& result : history.results) {
       add(test, result.verdict, static_cast<std::size_t>(std::max(0, result.bad_attempts)),
           result.duration);
+      // Of earlier attempts the history does not tell how bad they were.
+      test.worst = std::max({test.worst, badness(result.verdict), result.bad_attempts > 0 ? 1 : 0});
     }
   }
   for (const PastSignature& known : signatures) {

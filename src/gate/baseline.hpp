@@ -17,6 +17,7 @@ namespace ffci {
 
 struct BaselineTest {
   Trials trials;                             // all attempts that said something
+  int worst = 0;                             // badness of its worst attempt
   std::optional<Verdict> otherwise;          // where none did: skipped, error, not_run
   std::vector<Duration> durations;           // of passes
   std::set<std::string> failure_signatures;  // of broken file systems and the like: its own
@@ -26,6 +27,10 @@ struct Baseline {
   std::unordered_map<TestId, BaselineTest> tests;  // iteration is always 1
   std::unordered_set<std::string> signatures;      // all that any kernel reported
 };
+
+// failed 1, timed_out 2, crashed 3, others 0: a worse failure is another one.
+[[nodiscard]] int badness(Verdict verdict);
+[[nodiscard]] int badness(const Outcome& outcome);
 
 // A test in all its iterations.
 [[nodiscard]] TestId without_iteration(TestId id);

@@ -59,21 +59,31 @@ class Session {
   void look_at(Subject& subject) {
     TestJudgement& judgement = subject.judgement;
     judgement.change = change_between(subject.was, subject.is);
-    judgement.change_runs = subject.reruns;
-    if (subject.before != nullptr) judgement.baseline_runs = subject.before->trials;
-    judgement.baseline_runs.bad += subject.base_reruns.bad;
-    judgement.baseline_runs.runs += subject.base_reruns.runs;
-    judgement.base_host_runs = subject.base_reruns;
+    count_trials(subject, subject.before != nullptr ? subject.before->trials : Trials{});
     if (baseline_ != nullptr && find_new_signatures(subject)) return;
     if (is_bad(subject.is)) return look_at_failure(subject);
     const bool has_result = judgement.change != Change::incomplete;
     if (baseline_ == nullptr && has_result) judgement.change = Change::unchanged;
+    const bool excused = baseline_ != nullptr || all_findings_named(subject);
+    if (subject.is == Verdict::flaky && !excused)
+      return subject.decide(Decision::failure, worst_result(subject).reason());
     if (subject.is == Verdict::flaky)
       return subject.decide(Decision::flaky, worst_result(subject).reason());
-    if (!has_result || judgement.change == Change::run_to_skip)
-      return subject.decide(Decision::noted, worst_result(subject).reason());
+    const bool skips = judgement.change == Change::run_to_skip;
+    if (!has_result || skips)
+      return subject.decide(
+          skips && fails_on(FailOn::skipped) ? Decision::regression : Decision::noted,
+          worst_result(subject).reason());
     if (judgement.change == Change::fixed) judgement.why = baseline_failed(subject);
     if (fails_on(FailOn::slower) && subject.is == Verdict::passed) look_at_duration(subject);
+  }
+
+  static void count_trials(Subject& subject, const Trials& before) {
+    TestJudgement& judgement = subject.judgement;
+    judgement.change_runs = subject.reruns;
+    judgement.base_host_runs = subject.base_reruns;
+    judgement.baseline_runs = {before.bad + subject.base_reruns.bad,
+                               before.runs + subject.base_reruns.runs};
   }
 
   // True: that decides it.
@@ -127,7 +137,14 @@ class Session {
     if (!judgement.known_issue.empty())
       return subject.decide(Decision::known, judgement.known_issue);
     if (baseline_ == nullptr) return subject.decide(Decision::failure, reason);
-    const Trials before = subject.before != nullptr ? subject.before->trials : Trials{};
+    Trials before = subject.before != nullptr ? subject.before->trials : Trials{};
+    if (before.bad > 0 && badness(subject.is) > std::max(1, subject.before->worst)) {
+      // A hang of a test that used to fail is another failure: it is compared with hangs.
+      before.bad = 0;
+      count_reruns(subject, badness(subject.is));
+      count_trials(subject, before);
+      subject.before_why = fmt::format("{}, which is worse than before; ", reason);
+    }
     if (failed_too_often_before(before, rules())) {
       judgement.change = Change::known_failure;
       return subject.decide(Decision::known, baseline_failed(subject));
@@ -173,10 +190,13 @@ class Session {
       if (known.empty() || test->verdict() == subject.is) known = shown(*issue);
     }
     if (baseline_ != nullptr) return known;  // new signatures were found before
-    const bool all_named = std::ranges::all_of(findings_of(subject), [&](const Finding& finding) {
+    return all_findings_named(subject) ? known : std::string();
+  }
+
+  bool all_findings_named(const Subject& subject) {
+    return std::ranges::all_of(findings_of(subject), [&](const Finding& finding) {
       return known_issue_of(finding, subject) != nullptr;
     });
-    return all_named ? known : std::string();
   }
 
   void look_at_duration(Subject& subject) {
@@ -350,7 +370,8 @@ class Session {
       judgement.why = nothing_compared;
     } else if (fails_on(FailOn::flaky) && any(Decision::flaky)) {
       judgement.result = GateResult::flaky;
-    } else if (spec_.strict_baseline && (any(Change::fixed) || any(Change::vanished))) {
+    } else if (spec_.strict_baseline &&
+               (any(Change::fixed) || any(Change::vanished) || any(Change::run_to_skip))) {
       judgement.result = GateResult::drift;
     }
   }

@@ -21,21 +21,6 @@ Verdict worst_verdict(const std::vector<const TestResult*>& results) {
   return Verdict::not_run;
 }
 
-void count_reruns(Subject& subject) {
-  for (const TestResult* test : subject.results) {
-    for (const Attempt& attempt : test->reruns) {
-      const bool base = attempt.purpose == Purpose::base;
-      ++(base ? subject.base_attempts : subject.rerun_attempts);
-      if (!attempt.outcome) continue;
-      const bool bad = is_bad(*attempt.outcome);
-      if (!bad && !std::holds_alternative<Passed>(*attempt.outcome)) continue;
-      Trials& trials = base ? subject.base_reruns : subject.reruns;
-      ++trials.runs;
-      if (bad) ++trials.bad;
-    }
-  }
-}
-
 template <class Visit>
 void for_each_bad_attempt(const Subject& subject, Visit visit) {
   for (const TestResult* test : subject.results) {
@@ -60,6 +45,23 @@ std::vector<Finding> findings_of(const Attempt& attempt) {
 
 }  // namespace
 
+void count_reruns(Subject& subject, int least_badness) {
+  subject.reruns = subject.base_reruns = {};
+  subject.rerun_attempts = subject.base_attempts = 0;
+  for (const TestResult* test : subject.results) {
+    for (const Attempt& attempt : test->reruns) {
+      const bool base = attempt.purpose == Purpose::base;
+      ++(base ? subject.base_attempts : subject.rerun_attempts);
+      if (!attempt.outcome) continue;
+      const bool bad = is_bad(*attempt.outcome);
+      if (!bad && !std::holds_alternative<Passed>(*attempt.outcome)) continue;
+      Trials& trials = base ? subject.base_reruns : subject.reruns;
+      ++trials.runs;
+      if (badness(*attempt.outcome) >= least_badness) ++trials.bad;
+    }
+  }
+}
+
 std::vector<Subject> subjects_of(const Run& run, const Baseline* baseline) {
   std::vector<Subject> subjects;
   std::unordered_map<TestId, std::size_t> index;
@@ -71,7 +73,7 @@ std::vector<Subject> subjects_of(const Run& run, const Baseline* baseline) {
   }
   for (Subject& subject : subjects) {
     subject.is = worst_verdict(subject.results);
-    count_reruns(subject);
+    count_reruns(subject, 1);
     if (baseline == nullptr) continue;
     const auto known = baseline->tests.find(subject.judgement.id);
     if (known == baseline->tests.end()) continue;

@@ -22,16 +22,20 @@ struct Subject {
   std::size_t rerun_attempts = 0, base_attempts = 0;  // with those that gave no result
   enum class Suspicion { none, fails, slower };       // that reruns decide
   Suspicion suspicion = Suspicion::none;
-  std::size_t more = 0;  // reruns to be made
+  std::size_t more = 0;    // reruns to be made
+  std::string before_why;  // what is said before the numbers
 
   void decide(Decision decision, std::string why) {
     judgement.decision = decision;
-    judgement.why = std::move(why);
+    judgement.why = before_why + why;
   }
 };
 
 // In the order of the run; they refer to both. Without a baseline: nullptr.
 [[nodiscard]] std::vector<Subject> subjects_of(const Run& run, const Baseline* baseline);
+
+// Bad is what is at least so bad.
+void count_reruns(Subject& subject, int least_badness);
 
 // Of the result that decided what the subject is.
 [[nodiscard]] const TestResult& worst_result(const Subject& subject);

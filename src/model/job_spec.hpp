@@ -186,6 +186,7 @@ enum class FailOn {
   slower,       // a test that takes longer than in the baseline
   flaky,        // a test that failed and then passed; has an exit code of its own
   vanished,     // a test of the baseline that is not selected any more
+  skipped,      // a test that ran in the baseline and skips
 };
 
 // When a test counts as slower than in the baseline: all three must hold of its duration, which is

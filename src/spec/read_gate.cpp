@@ -84,13 +84,14 @@ void read_confirm(const Field& confirm, const Field& limit, GateSpec& gate) {
 
 // Only a list on the command line leaves out what the file adds with `flaky`.
 void read_fail_on(const Field& list, const Field& flaky, GateSpec& gate) {
-  if (list.present()) gate.fail_on.clear();
+  if (list.present()) gate.fail_on = {FailOn::regression};  // whatever else does
   for (const Field& item : list.item_or_items()) {
     const auto reason = item.choice<FailOn>({{"regression", FailOn::regression},
                                              {"new-failure", FailOn::new_failure},
                                              {"slower", FailOn::slower},
                                              {"flaky", FailOn::flaky},
-                                             {"vanished", FailOn::vanished}});
+                                             {"vanished", FailOn::vanished},
+                                             {"skipped", FailOn::skipped}});
     if (reason) gate.fail_on.insert(*reason);
   }
   const bool overruled = list.from_command_line() && !flaky.from_command_line();

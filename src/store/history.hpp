@@ -47,8 +47,10 @@ struct RunCosts {
 
 // Which runs count, beside that parts of merged ones never do.
 struct RunFilter {
-  std::string except;     // a run_id
-  bool regressed = true;  // also those whose gate found a regression: what they have is no baseline
+  std::string except;  // a run_id
+  // Also those whose gate found a regression, and of others what the gate could not clear, or a
+  // known issue excused: none of it is a baseline.
+  bool regressed = true;
 };
 
 struct Rebuilt {

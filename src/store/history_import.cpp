@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <tuple>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "base/quantile.hpp"
@@ -225,7 +226,23 @@ class Importer {
     return database_.last_inserted();
   }
 
+  // Of the gate.
+  [[nodiscard]] std::string_view decision_on(TestId id) const {
+    id.iteration = 1;
+    const auto found = decisions_.find(id);
+    return found == decisions_.end() ? std::string_view() : found->second;
+  }
+
+  void read_decisions() {
+    if (!facts_.run.judgement()) return;
+    for (const TestJudgement& test : facts_.run.judgement()->tests) {
+      decisions_.emplace(test.id, test.known_issue.empty() ? decision_name(test.decision)
+                                                           : std::string_view("known_issue"));
+    }
+  }
+
   void add_results() {
+    read_decisions();
     sqlite::Statement find(database_,
                            "SELECT id FROM tests WHERE suite = ?1 AND configuration = ?2 AND "
                            "arch = ?3 AND name = ?4");
@@ -234,8 +251,8 @@ class Importer {
     sqlite::Statement result(
         database_,
         "INSERT OR REPLACE INTO results (test, run, iteration, verdict, reason, duration_seconds,"
-        " longest_seconds, attempts, bad_attempts, signature)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
+        " longest_seconds, attempts, bad_attempts, signature, decision)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
     sqlite::Statement attempt(
         database_,
         "INSERT OR REPLACE INTO attempts (test, run, iteration, number, host, slot, batch,"
@@ -259,7 +276,8 @@ class Importer {
       result
           .with(id, run_, test.id.iteration, verdict_name(test.verdict()), to_utf8(test.reason()),
                 test.duration(), longest, static_cast<int>(test.attempts.size()), bad,
-                to_utf8(decided == nullptr ? std::string() : signature_of(*decided)))
+                to_utf8(decided == nullptr ? std::string() : signature_of(*decided)),
+                decision_on(test.id))
           .run();
       for (const Attempt& tried : test.attempts) {
         attempt
@@ -296,6 +314,7 @@ class Importer {
   const RunFacts& facts_;
   std::int64_t run_ = 0;
   std::unordered_set<std::int64_t> touched_;  // tests
+  std::unordered_map<TestId, std::string_view> decisions_;
   std::optional<LastRuns> last_runs_;
   std::optional<sqlite::Statement> expect_;
 };

@@ -266,6 +266,10 @@ class Signals(FfciTest):
 
 
 class Limits(FfciTest):
+    def test_a_deadline_before_the_host_is_up_ends_the_run(self):
+        self.commands({"waits": "sleep 60"})
+        self.assertEqual(self.run_job("--deadline", "1ms").returncode, 5)
+
     def test_the_deadline_ends_the_run_and_says_what_did_not_run(self):
         self.commands({"runs": "sleep 300", "waits": "true"}, slots=1, run="order: listed")
         self.assertEqual(self.run_job("--deadline", "500ms").returncode, 5)

@@ -440,7 +440,8 @@ TEST_CASE("fixed tests, skips and missing results are noted") {
   CHECK(question.judged(a_run().test(suspect, skips)).change == Change::run_to_skip);
   CHECK(question.text(a_run().test(suspect, skips)) == "noted: no SCRATCH_DEV");
   CHECK(question.judge(a_run().test(suspect, skips)).why == "1 skipped now");
-  question.baseline->tests[suspect] = {{}, Verdict::skipped, {}, {}};
+  question.baseline->tests[suspect] = {};
+  question.baseline->tests[suspect].otherwise = Verdict::skipped;
   CHECK(question.judged(a_run().test(suspect, passes)).change == Change::skip_to_run);
 }
 
@@ -611,6 +612,37 @@ TEST_CASE(
   CHECK(question.text(run) == known_text);
   question.issues[0].message = "output mismatch";
   CHECK(question.judged(run).decision == Decision::regression);
+}
+
+TEST_CASE("a test that used to fail and hangs now is a suspect, and its hangs are counted") {
+  Question question;
+  question.baseline = before({{suspect, {20, 20}}});
+  question.baseline->tests[suspect].worst = 1;
+  const std::vector<Try> hangs{{.outcome = TimedOut{60s}}};
+  CHECK(question.judged(a_run().test(suspect, fails)).decision == Decision::known);
+  CHECK(question.orders(a_run().test(suspect, hangs)) ==
+        std::vector<RerunOrder>{{suspect, 3, 0, {}}});
+  CHECK(question.judged(a_run().test(suspect, hangs).reruns(suspect, times(3, hangs))).decision ==
+        Decision::regression);
+  CHECK(question.judged(a_run().test(suspect, hangs).reruns(suspect, times(3, fails))).decision ==
+        Decision::flaky);
+}
+
+TEST_CASE("a test that skips now makes the build red where that was asked for, or is drift") {
+  const RunBuilder run = a_run().test(suspect, {{.outcome = Skipped{"no mkfs"}}});
+  Question question;
+  CHECK(question.judge(run).result == GateResult::passed);
+  question.spec.strict_baseline = true;
+  CHECK(question.judge(run).result == GateResult::drift);
+  CHECK(fail_on({FailOn::skipped}).judge(run).result == GateResult::regression);
+}
+
+TEST_CASE("without a baseline a retry does not excuse what the kernel reported") {
+  Question question{.baseline = {}};
+  const RunBuilder run = RunBuilder().gated().test(suspect, {crashes("ext4_da").front(), {}});
+  CHECK(question.judge(run).result == GateResult::failed);
+  question.issues = {issue("", "ext4_*")};
+  CHECK(question.judge(run).result == GateResult::passed);
 }
 
 TEST_CASE("an expired known issue names each test once that it would cover") {

@@ -327,7 +327,8 @@ TEST_CASE("every key of a spec reaches the job") {
   CHECK(spec.gate.confirm == 2);
   CHECK(spec.gate.confirm_limit == 6);
   CHECK(spec.gate.known_issues == "/specs/known.yaml");
-  CHECK(spec.gate.fail_on == std::set{FailOn::slower, FailOn::vanished, FailOn::flaky});
+  CHECK(spec.gate.fail_on ==
+        std::set{FailOn::regression, FailOn::slower, FailOn::vanished, FailOn::flaky});
   CHECK(spec.gate.strict_baseline);
   CHECK(spec.gate.slower.ratio == 2);
   CHECK(spec.gate.slower.floor == 1s);
@@ -522,16 +523,18 @@ TEST_CASE("fail-on-flaky adds to fail-on, but for a list of the command line") {
   const SpecOverride list{"--fail-on", "gate.fail-on", "slower, vanished",
                           SpecOverride::Form::comma_list};
   const SpecOverride flaky{"--fail-on-flaky", "gate.fail-on-flaky", "true"};
-  CHECK(fail_on("fail-on: slower") == std::set{FailOn::slower});
+  CHECK(fail_on("fail-on: slower") == std::set{FailOn::regression, FailOn::slower});
   CHECK(fail_on("fail-on-flaky: true") == std::set{FailOn::regression, FailOn::flaky});
-  CHECK(fail_on("fail-on: [flaky], fail-on-flaky: false") == std::set{FailOn::flaky});
-  CHECK(fail_on("fail-on-flaky: true", {list}) == std::set{FailOn::slower, FailOn::vanished});
+  CHECK(fail_on("fail-on: [flaky], fail-on-flaky: false") ==
+        std::set{FailOn::regression, FailOn::flaky});
+  CHECK(fail_on("fail-on-flaky: true", {list}) ==
+        std::set{FailOn::regression, FailOn::slower, FailOn::vanished});
   CHECK(fail_on("fail-on: [regression]", {list, flaky}) ==
-        std::set{FailOn::slower, FailOn::vanished, FailOn::flaky});
+        std::set{FailOn::regression, FailOn::slower, FailOn::vanished, FailOn::flaky});
   CHECK(complaints(spec(),
                    {{"--fail-on", "gate.fail-on", "regresion", SpecOverride::Form::comma_list}}) ==
         "--fail-on regresion: 'gate.fail-on.0' is 'regresion'; expected regression, new-failure, "
-        "slower, flaky or vanished; did you mean 'regression'?");
+        "slower, flaky, vanished or skipped; did you mean 'regression'?");
 }
 
 TEST_CASE("machines of the base kernel have something to do, or the command line took it away") {
