@@ -372,7 +372,7 @@ class History(GateTest):
         self.assertEqual(self.judged()["b"]["change"], "fixed")
 
     def test_slower_is_a_gate_when_it_is_asked_for(self):
-        slower = {"ratio": 2, "floor": "100ms", "deviations": 5}
+        slower = {"ratio": 2, "floor": "200ms", "deviations": 5}
         self.job("a", "b", gate={"baseline": "history", "slower": slower})
         self.baseline_runs(4)
         self.plan(b="L")
