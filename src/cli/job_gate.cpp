@@ -32,6 +32,13 @@ std::vector<TestId> not_selectable(std::vector<TestId> known, const Job& job) {
   return known;
 }
 
+bool is_in_the_open(std::string_view url) {
+  constexpr std::string_view scheme = "http://";
+  if (!url.starts_with(scheme)) return false;
+  const std::string_view host = url.substr(scheme.size());
+  return !host.starts_with("127.") && !host.starts_with("localhost") && !host.starts_with("[::1]");
+}
+
 // What is on disk needs none.
 Result<std::optional<RequestToken>> token_of(const Job& job, const std::string& source) {
   const auto& token = job.spec.gate.token;
@@ -40,6 +47,10 @@ Result<std::optional<RequestToken>> token_of(const Job& job, const std::string& 
     return fail(
         ErrorKind::usage,
         fmt::format("the variable {} that gate.baseline-token names is not set", token->variable));
+  }
+  if (is_in_the_open(source)) {
+    fmt::print(stderr, "ff-ci: the token of {} goes to {} without TLS\n", token->variable,
+               printable_line(shown_url(source)));
   }
   const bool bearer = token->header == "Authorization";
   return RequestToken{token->header, (bearer ? "Bearer " : "") + *job.baseline_token};

@@ -42,13 +42,7 @@ void add_judgement(const std::vector<ShardRun>& shards, std::vector<RunEvent>& e
     Run run;
     for (const RunEvent& event : shard.events)
       run.apply(event);
-    if (run.judgement()) {
-      parts.push_back(*run.judgement());
-    } else {
-      Judgement& open = parts.emplace_back();
-      open.result = GateResult::inconclusive;
-      open.why = fmt::format("run {} was not judged", run.header().run_id);
-    }
+    parts.push_back(run.judgement() ? *run.judgement() : not_judged(run));
   }
   Run whole;
   for (const RunEvent& event : events)

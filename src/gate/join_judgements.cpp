@@ -1,5 +1,7 @@
 #include "gate/join_judgements.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <functional>
 #include <unordered_map>
@@ -19,13 +21,13 @@ Judgement join_judgements(const std::vector<Judgement>& parts, const Run& run) {
   std::unordered_set<TestId> told;
   std::unordered_set<std::string> baselines;
   SignatureList new_signatures;
-  std::string not_judged;
+  std::string open;
   whole.result = parts.empty() ? GateResult::inconclusive : GateResult::passed;
   for (const Judgement& part : parts) {
     if (!part.baseline.empty() && baselines.insert(part.baseline).second)
       whole.baseline += (whole.baseline.empty() ? "" : ", ") + part.baseline;
-    if (part.result == GateResult::inconclusive && part.tests.empty())
-      not_judged += (not_judged.empty() ? "" : ", ") + part.why;
+    if (part.result == GateResult::inconclusive && part.baseline.empty())  // as of not_judged
+      open += (open.empty() ? "" : ", ") + part.why;
     // A part may have nothing that it could be compared by.
     if (part.result != GateResult::incomparable) whole.result = std::min(whole.result, part.result);
     whole.compared += part.compared;
@@ -52,9 +54,24 @@ Judgement join_judgements(const std::vector<Judgement>& parts, const Run& run) {
                             });
   if (incomparable) whole.result = std::min(whole.result, GateResult::incomparable);
   whole.why = whole.result == GateResult::incomparable ? nothing_compared : words_of(whole);
-  if (!not_judged.empty())
-    whole.why = whole.tests.empty() ? not_judged : whole.why + "; " + not_judged;
+  if (!open.empty()) whole.why = whole.tests.empty() ? open : whole.why + "; " + open;
   return whole;
+}
+
+Judgement not_judged(const Run& part) {
+  Judgement judgement;
+  judgement.result = GateResult::inconclusive;
+  judgement.why = fmt::format("run {} was not judged", part.header().run_id);
+  std::unordered_set<TestId> told;
+  for (const TestResult& test : part.tests()) {
+    TestJudgement judged;
+    judged.id = without_iteration(test.id);
+    if (!is_bad(test.verdict()) || !told.insert(judged.id).second) continue;
+    judged.decision = Decision::inconclusive;
+    judged.why = fmt::format("{}; {}", test.reason(), judgement.why);
+    judgement.tests.push_back(std::move(judged));
+  }
+  return judgement;
 }
 
 }  // namespace ffci

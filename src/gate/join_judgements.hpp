@@ -9,7 +9,11 @@
 namespace ffci {
 
 // The tests in the order of `run`, the whole of the parts; the worst result; of known issues what
-// all parts say. A part that is inconclusive without a test was not judged: its `why` says so.
+// all parts say.
 [[nodiscard]] Judgement join_judgements(const std::vector<Judgement>& parts, const Run& run);
+
+// Of a part whose gate has said nothing, as its ff-ci was killed: each of its failures is
+// inconclusive.
+[[nodiscard]] Judgement not_judged(const Run& part);
 
 }  // namespace ffci

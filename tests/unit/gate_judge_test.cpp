@@ -829,6 +829,16 @@ TEST_CASE("the gates of shards are joined in the order of the whole run") {
   CHECK(whole.known_issues.size() == 1);
 }
 
+TEST_CASE("the failures of a shard that was not judged are inconclusive") {
+  const Run run = a_run().test(suspect, fails).test(second, passes).run();
+  const Judgement whole = join_judgements({not_judged(run)}, run);
+  CHECK(whole.result == GateResult::inconclusive);
+  CHECK(whole.why == "1 inconclusive; run 20260131T120000Z-0001 was not judged");
+  REQUIRE(whole.tests.size() == 1);
+  CHECK(whole.tests[0].id == suspect);
+  CHECK(whole.tests[0].decision == Decision::inconclusive);
+}
+
 TEST_CASE("a shard that was not judged leaves the whole inconclusive, and says so") {
   Judgement good, open;
   open.result = GateResult::inconclusive;
