@@ -87,7 +87,8 @@ class Resume(FfciTest):
                     arguments = ["run", "--resume", "--results-dir", results]
             else:
                 done = self.ffci(*arguments)
-                self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+                if "has ended" not in done.stderr:  # the last kill, too, may have come behind the reports
+                    self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
             self.check_whole(journal, finished)
             if kills >= KILLS:
                 break

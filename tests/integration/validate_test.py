@@ -66,7 +66,7 @@ class Validate(FfciTest):
         self.assertEqual(sorted(line.rpartition("; ")[0] or line for line in said.replace("ff-ci: ", "").splitlines()), [
             "--baseline : 'gate.baseline' is ''",
             "--confirm many: 'gate.confirm' is 'many'",
-            "--fail-on slow,flaky: 'gate.fail-on.0' is 'slow'; expected regression, new-failure, slower, flaky or vanished",
+            "--fail-on slow,flaky: 'gate.fail-on.0' is 'slow'; expected regression, new-failure, slower, flaky, vanished or skipped",
             "--set gate.baseline-token=a-b: 'gate.baseline-token' is not the name of an environment variable, such as CI_TOKEN",
             "--set gate.slower.ratio=0.5: 'gate.slower.ratio' is '0.5'",
         ])
