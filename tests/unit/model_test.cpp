@@ -155,7 +155,8 @@ TEST_CASE("a run with a gate has the result and the exit code that its gate says
                {GateResult::drift, RunResult::drift, 3, 131},
                {GateResult::passed, RunResult::passed, 0, 0}};
   for (const auto& [says, result, code, bisect] : table) {
-    CAPTURE(gate_result_name(says));
+    const std::string_view word = gate_result_name(says);
+    CAPTURE(word);
     for (const Outcome& outcome : {Outcome(Passed{}), Outcome(Failed{"no", {}})}) {
       const Told told = gated(outcome, says);
       CHECK(result_of(told.run) == result);
