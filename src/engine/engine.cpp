@@ -161,14 +161,14 @@ void Engine::on(const input::Abandon& abandon) {
 void Engine::decide(size_t index, const Outcome& outcome, size_t host) {
   Test& test = tests_[index];
   const bool lost = std::holds_alternative<HostLost>(outcome);
-  if (is_bad(outcome) || lost) tests_[test.of].avoid.insert(host);
+  if (!std::holds_alternative<Passed>(outcome) && !std::holds_alternative<Skipped>(outcome))
+    tests_[test.of].avoid.insert(host);
   if (lost) ++tests_[test.of].hosts_lost;
   if (test.purpose != Purpose::verdict) return finish_test(index);
   if (is_bad(outcome)) ++test.bad;
   if (std::holds_alternative<SetupFailed>(outcome) || std::holds_alternative<NotRun>(outcome))
     ++test.setup_failures;
   if (may_try_again(test, outcome) && ending_ == Ending::no) {
-    test.avoid.insert(host);
     queue(index);
     return;
   }

@@ -75,7 +75,6 @@ class Witness {
     int attempts = 0, bad = 0, lost = 0, not_set_up = 0, finished = 0;
     Milliseconds queued_at = 0;
     std::set<size_t> avoid;
-    std::optional<size_t> avoid_on_retry;  // of these, the last, when it has not failed there
     std::optional<int> blamed_others;      // the number of its attempt that did
     std::optional<RunningTest> running;
     std::vector<Outcome> outcomes;
@@ -466,19 +465,21 @@ class Witness {
     claim(test.not_set_up <= drawn_.plan.retry_setups + 1 ||
               std::holds_alternative<SetupFailed>(outcome),
           "set-up retries keep to their budget");
-    const size_t host = host_called(fact.result.host);
-    const bool fresh = test.avoid.insert(host).second;
-    const bool spoilt = is_bad(outcome) || std::holds_alternative<HostLost>(outcome);
-    test.avoid_on_retry = fresh && !spoilt ? std::optional(host) : std::nullopt;
+    avoid_host(test, fact.result);
     test.running.reset();
     queue(place);  // unless TestFinished follows
+  }
+  // Whatever runs of it did not pass there.
+  static void avoid_host(SimulatedTest& test, const Attempt& ended) {
+    if (!std::holds_alternative<Passed>(*ended.outcome) &&
+        !std::holds_alternative<Skipped>(*ended.outcome))
+      test.avoid.insert(host_called(ended.host));
   }
   void finish_rerun(size_t place, const Attempt& result) {
     SimulatedTest& rerun = tests_[place];
     claim(++rerun.finished == 1, "a rerun ends once");
-    const bool lost = std::holds_alternative<HostLost>(*result.outcome);
-    if (lost || is_bad(*result.outcome)) tests_[rerun.of].avoid.insert(host_called(result.host));
-    if (lost) ++tests_[rerun.of].lost_in_reruns;
+    avoid_host(tests_[rerun.of], result);
+    if (std::holds_alternative<HostLost>(*result.outcome)) ++tests_[rerun.of].lost_in_reruns;
     rerun.running.reset();
     queued_.erase(place);
   }
@@ -522,7 +523,6 @@ class Witness {
           "a test is not run for want of time only when it has none");
     claim(ending_ || !test.blamed_others || test.attempts > *test.blamed_others,
           "a test that others may have failed has another attempt");
-    if (const auto host = std::exchange(test.avoid_on_retry, {})) test.avoid.erase(*host);
     queued_.erase(place);
   }
   void note(const SuiteSetUp& fact) {
