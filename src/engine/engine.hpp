@@ -95,7 +95,7 @@ class Engine {
     int bad = 0, setup_failures = 0, hosts_lost = 0;  // budgets used
     bool alone = false;                               // nothing else may run on its host
     bool tried_alone = false;     // it was given an attempt because others may be to blame
-    std::set<std::size_t> avoid;  // where it was begun and did not pass
+    std::set<std::size_t> avoid;  // hosts on which an attempt of it did not pass
     Duration queued_at{};
     bool finished = false;
     std::optional<Duration> took;  // the last attempt that ran to an end of its own

@@ -99,11 +99,13 @@ void Engine::give_up_unusable_suites() {
         finish_test(test);
         continue;
       }
+      const auto host = static_cast<size_t>(failed_on - hosts_.begin());
+      tests_[tests_[test].of].avoid.insert(host);
       Attempt attempt;
       reserve_attempt(test);
       attempt.purpose = tests_[test].purpose;
       attempt.number = next_attempt(test);
-      attempt.host = plan_.hosts[static_cast<size_t>(failed_on - hosts_.begin())].name;
+      attempt.host = plan_.hosts[host].name;
       attempt.started = now_;
       attempt.outcome = SetupFailed{failed_on->suites[suite].failure};
       record(AttemptFinished{plan_.tests[test].id, std::move(attempt)});

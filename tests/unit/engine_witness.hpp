@@ -75,7 +75,7 @@ class Witness {
     int attempts = 0, bad = 0, lost = 0, not_set_up = 0, finished = 0;
     Milliseconds queued_at = 0;
     std::set<size_t> avoid;
-    std::optional<int> blamed_others;      // the number of its attempt that did
+    std::optional<int> blamed_others;  // the number of its attempt that did
     std::optional<RunningTest> running;
     std::vector<Outcome> outcomes;
     std::optional<Duration> took;  // the last attempt that ran to its end
