@@ -140,10 +140,11 @@ class Session {
     Trials before = subject.before != nullptr ? subject.before->trials : Trials{};
     if (before.bad > 0 && badness(subject.is) > std::max(1, subject.before->worst)) {
       // A hang of a test that used to fail is another failure: it is compared with hangs.
+      judgement.change = Change::regression;
+      subject.counted = subject.is;
       before.bad = 0;
-      count_reruns(subject, badness(subject.is));
+      count_reruns(subject);
       count_trials(subject, before);
-      subject.before_why = fmt::format("{}, which is worse than before; ", reason);
     }
     if (failed_too_often_before(before, rules())) {
       judgement.change = Change::known_failure;
@@ -271,14 +272,16 @@ class Session {
     const bool any_rerun = judgement.change_runs.runs > 0;
     if (any_rerun && judgement.baseline_runs.runs > 0) judgement.p_value = ruled.p_value;
     if (ruled.reason) {
-      return subject.decide(decision_of(ruled.ruling),
-                            counts_and_reason(judgement, *ruled.reason, subject.rerun_attempts));
+      return subject.decide(
+          decision_of(ruled.ruling),
+          counts_and_reason(judgement, subject.counted, *ruled.reason, subject.rerun_attempts));
     }
     subject.more = ruled.more;
-    subject.decide(Decision::inconclusive,
-                   fmt::format("{}{}{}; not confirmed{}{}", worst_result(subject).reason(),
-                               any_rerun ? "; " : "", any_rerun ? counts_of(judgement) : "",
-                               why_final_.empty() ? "" : ": ", why_final_));
+    subject.decide(
+        Decision::inconclusive,
+        fmt::format("{}{}{}; not confirmed{}{}", worst_result(subject).reason(),
+                    any_rerun ? "; " : "", any_rerun ? counts_of(judgement, subject.counted) : "",
+                    why_final_.empty() ? "" : ": ", why_final_));
   }
 
   static Decision decision_of(Ruling ruling) {

@@ -37,6 +37,11 @@ std::string words_of(Reason reason, const TestJudgement& test, std::size_t attem
   return {};
 }
 
+std::string_view bad_word(Verdict counted) {
+  if (counted == Verdict::timed_out) return "timed out";
+  return counted == Verdict::crashed ? "crashed" : "failed";
+}
+
 std::size_t count_noted(const Judgement& judgement, Change change) {
   return static_cast<std::size_t>(
       std::ranges::count_if(judgement.tests, [&](const TestJudgement& test) {
@@ -57,15 +62,17 @@ std::string baseline_counts(const TestJudgement& test, const std::string& p) {
                      beside.empty() ? "" : fmt::format(" ({})", beside));
 }
 
-std::string counts_of(const TestJudgement& test) {
+std::string counts_of(const TestJudgement& test, Verdict counted) {
   const bool tells_p = test.p_value && test.change_runs.bad > 0;
-  return fmt::format("failed {} of {}, {}", test.change_runs.bad, test.change_runs.runs,
+  return fmt::format("{} {} of {}, {}", bad_word(counted), test.change_runs.bad,
+                     test.change_runs.runs,
                      baseline_counts(test, tells_p ? shown_p(*test.p_value) : std::string()));
 }
 
-std::string counts_and_reason(const TestJudgement& test, Reason reason, std::size_t attempts) {
+std::string counts_and_reason(const TestJudgement& test, Verdict counted, Reason reason,
+                              std::size_t attempts) {
   const std::string words = words_of(reason, test, attempts);
-  return counts_of(test) + (words.empty() ? "" : "; " + words);
+  return counts_of(test, counted) + (words.empty() ? "" : "; " + words);
 }
 
 std::size_t count(const Judgement& judgement, Decision decision) {

@@ -45,7 +45,7 @@ std::vector<Finding> findings_of(const Attempt& attempt) {
 
 }  // namespace
 
-void count_reruns(Subject& subject, int least_badness) {
+void count_reruns(Subject& subject) {
   subject.reruns = subject.base_reruns = {};
   subject.rerun_attempts = subject.base_attempts = 0;
   for (const TestResult* test : subject.results) {
@@ -57,7 +57,7 @@ void count_reruns(Subject& subject, int least_badness) {
       if (!bad && !std::holds_alternative<Passed>(*attempt.outcome)) continue;
       Trials& trials = base ? subject.base_reruns : subject.reruns;
       ++trials.runs;
-      if (badness(*attempt.outcome) >= least_badness) ++trials.bad;
+      if (badness(*attempt.outcome) >= badness(subject.counted)) ++trials.bad;
     }
   }
 }
@@ -73,7 +73,7 @@ std::vector<Subject> subjects_of(const Run& run, const Baseline* baseline) {
   }
   for (Subject& subject : subjects) {
     subject.is = worst_verdict(subject.results);
-    count_reruns(subject, 1);
+    count_reruns(subject);
     if (baseline == nullptr) continue;
     const auto known = baseline->tests.find(subject.judgement.id);
     if (known == baseline->tests.end()) continue;

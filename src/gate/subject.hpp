@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gate/baseline.hpp"
@@ -18,24 +19,24 @@ struct Subject {
   const BaselineTest* before = nullptr;    // nullptr: the baseline does not know it
   std::optional<Verdict> was;              // in the baseline
   Verdict is = Verdict::not_run;           // the worst of its results
+  Verdict counted = Verdict::failed;       // what is at least so bad counts as bad in trials
   Trials reruns, base_reruns;
   std::size_t rerun_attempts = 0, base_attempts = 0;  // with those that gave no result
   enum class Suspicion { none, fails, slower };       // that reruns decide
   Suspicion suspicion = Suspicion::none;
-  std::size_t more = 0;    // reruns to be made
-  std::string before_why;  // what is said before the numbers
+  std::size_t more = 0;  // reruns to be made
 
   void decide(Decision decision, std::string why) {
     judgement.decision = decision;
-    judgement.why = before_why + why;
+    judgement.why = std::move(why);
   }
 };
 
 // In the order of the run; they refer to both. Without a baseline: nullptr.
 [[nodiscard]] std::vector<Subject> subjects_of(const Run& run, const Baseline* baseline);
 
-// Bad is what is at least so bad.
-void count_reruns(Subject& subject, int least_badness);
+// Into its trials and attempts, by what is `counted`.
+void count_reruns(Subject& subject);
 
 // Of the result that decided what the subject is.
 [[nodiscard]] const TestResult& worst_result(const Subject& subject);

@@ -622,10 +622,23 @@ TEST_CASE("a test that used to fail and hangs now is a suspect, and its hangs ar
   CHECK(question.judged(a_run().test(suspect, fails)).decision == Decision::known);
   CHECK(question.orders(a_run().test(suspect, hangs)) ==
         std::vector<RerunOrder>{{suspect, 3, 0, {}}});
-  CHECK(question.judged(a_run().test(suspect, hangs).reruns(suspect, times(3, hangs))).decision ==
-        Decision::regression);
+  const TestJudgement still =
+      question.judged(a_run().test(suspect, hangs).reruns(suspect, times(3, hangs)));
+  CHECK(still.decision == Decision::regression);
+  CHECK(still.change == Change::regression);
+  CHECK(still.why == "timed out 3 of 3, baseline 0 of 20 (p=0.0006)");
   CHECK(question.judged(a_run().test(suspect, hangs).reruns(suspect, times(3, fails))).decision ==
         Decision::flaky);
+}
+
+TEST_CASE("a worse failure is a regression without reruns, too, with its reason once") {
+  Question question;
+  question.baseline = before({{suspect, {1, 1}}});
+  question.baseline->tests[suspect].worst = 1;
+  question.spec.confirm = 0;
+  const RunBuilder hung = a_run().test(suspect, {{.outcome = TimedOut{60s}}});
+  CHECK(question.judged(hung).change == Change::regression);
+  CHECK(question.text(hung) == "regression: timed out after 1m00s, baseline 0 of 1");
 }
 
 TEST_CASE("a test that skips now makes the build red where that was asked for, or is drift") {
