@@ -65,8 +65,7 @@ Result<std::string> leave_failures(const JobSpec& spec, const std::string& sourc
   for (const TestCase& test : selected)
     known.insert(test.id);
   for (const TestResult& test : earlier->run.tests()) {
-    TestId id = test.id;
-    id.iteration = 1;
+    const TestId id = without_iteration(test.id);
     if (!failed(test) || !wanted.insert(id).second || known.contains(id)) continue;
     fmt::print(stderr, "ff-ci: {} failed in run {} and is no longer selected by the job\n",
                printable_line(to_string(id)), printable_line(earlier->shown));

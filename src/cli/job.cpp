@@ -83,8 +83,7 @@ void set_expected(Job& job, const ExpectedDurations& durations) {
   job.typical.clear();
   for (TestCase& test : job.plan.tests) {
     test.expected.reset();
-    TestId id = test.id;
-    id.iteration = 1;
+    const TestId id = without_iteration(test.id);
     if (const auto known = durations.by_test.find(id); known != durations.by_test.end()) {
       test.expected = known->second;
     } else if (const auto named = durations.by_name.find(id.name);
@@ -190,8 +189,7 @@ Result<Job> load_job_of(const BrokenOffRun& broken_off, EarlyHosts& hosts) {
       known.try_emplace(test.id, test);
   }
   for (const TestResult& test : run.tests()) {
-    TestId id = test.id;
-    id.iteration = 1;
+    const TestId id = without_iteration(test.id);
     const auto found = known.find(id);
     if (found == known.end()) {
       return fail(ErrorKind::usage,

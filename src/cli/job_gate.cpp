@@ -102,7 +102,7 @@ Result<LoadedBaseline> from_history(const Job& job, const std::string& except) {
   std::unordered_set<TestId> seen;
   for (const TestCase& test : job.plan.tests) {
     TestCase once = test;
-    once.id.iteration = 1;
+    once.id = without_iteration(test.id);
     if (seen.insert(once.id).second) tests.push_back(std::move(once));
   }
   auto histories = history->histories_of(tests, filter);

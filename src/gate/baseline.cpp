@@ -37,11 +37,6 @@ int badness(const Outcome& outcome) {
   return badness(verdict_of(std::vector<const Outcome*>{&outcome}));
 }
 
-TestId without_iteration(TestId id) {
-  id.iteration = 1;
-  return id;
-}
-
 Baseline baseline_of(const Run& run, const std::string& arch) {
   Baseline baseline;
   for (const TestResult& test : run.tests()) {

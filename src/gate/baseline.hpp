@@ -24,16 +24,13 @@ struct BaselineTest {
 };
 
 struct Baseline {
-  std::unordered_map<TestId, BaselineTest> tests;  // iteration is always 1
+  std::unordered_map<TestId, BaselineTest> tests;  // without_iteration
   std::unordered_set<std::string> signatures;      // all that any kernel reported
 };
 
 // failed 1, timed_out 2, crashed 3, others 0: a worse failure is another one.
 [[nodiscard]] int badness(Verdict verdict);
 [[nodiscard]] int badness(const Outcome& outcome);
-
-// A test in all its iterations.
-[[nodiscard]] TestId without_iteration(TestId id);
 
 // Tests that ran on another architecture than `arch` are left out; an empty one, on either side, is
 // any.

@@ -13,4 +13,9 @@ std::string to_string(const TestId& id) {
   return id.suite + "@" + id.configuration + "/" + name_with_iteration(id);
 }
 
+TestId without_iteration(TestId id) {
+  id.iteration = 1;
+  return id;
+}
+
 }  // namespace ffci

@@ -21,6 +21,8 @@ struct TestId {
 [[nodiscard]] std::string to_string(const TestId& id);
 // "name", with " #2" behind it for the second iteration: unique within its suite and configuration.
 [[nodiscard]] std::string name_with_iteration(const TestId& id);
+// Of the test in all its iterations: that of the first.
+[[nodiscard]] TestId without_iteration(TestId id);
 
 }  // namespace ffci
 

@@ -89,9 +89,7 @@ JudgedTests::JudgedTests(const Run& run) {
 
 const TestJudgement* JudgedTests::of(const TestId& test) const {
   if (by_test_.empty()) return nullptr;
-  TestId id = test;
-  id.iteration = 1;
-  const auto found = by_test_.find(id);
+  const auto found = by_test_.find(without_iteration(test));
   return found == by_test_.end() ? nullptr : found->second;
 }
 

@@ -11,8 +11,7 @@ namespace fs = std::filesystem;
 ExpectedDurations durations_of(const Run& run) {
   ExpectedDurations durations;
   for (const TestResult& test : run.tests()) {
-    TestId id = test.id;
-    id.iteration = 1;
+    const TestId id = without_iteration(test.id);
     for (const Attempt& attempt : test.attempts) {
       if (!ran_to_its_end(attempt)) continue;
       Duration& longest = durations.by_test[id];

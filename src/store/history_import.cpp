@@ -227,9 +227,8 @@ class Importer {
   }
 
   // Of the gate.
-  [[nodiscard]] std::string_view decision_on(TestId id) const {
-    id.iteration = 1;
-    const auto found = decisions_.find(id);
+  [[nodiscard]] std::string_view decision_on(const TestId& id) const {
+    const auto found = decisions_.find(without_iteration(id));
     return found == decisions_.end() ? std::string_view() : found->second;
   }
 

@@ -39,8 +39,7 @@ class Wanted {
   Wanted(std::string arch, KnownDurations& found) : arch_(std::move(arch)), found_(found) {}
 
   void add(const TestId& id) {
-    TestId of_test = id;
-    of_test.iteration = 1;
+    TestId of_test = without_iteration(id);
     std::vector<Best>& of_name = by_name_[of_test.name];
     for (const Best& other : of_name) {
       if (other.id == of_test) return;
