@@ -137,6 +137,12 @@ std::string did_you_mean(std::string_view typed, std::span<const std::string> kn
   return word.empty() ? std::string() : fmt::format("; did you mean '{}'?", word);
 }
 
+bool is_header_name(std::string_view text) {
+  constexpr std::string_view fit =
+      "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&'*+-.^_`|~";
+  return !text.empty() && text.find_first_not_of(fit) == std::string_view::npos;
+}
+
 std::string shell_quote(std::string_view word) {
   constexpr std::string_view plain =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";

@@ -27,6 +27,9 @@ namespace ffci {
 // One word for /bin/sh, whatever it holds (a NUL cannot be held: the text ends there).
 [[nodiscard]] std::string shell_quote(std::string_view word);
 
+// The name of a header of HTTP: a token of RFC 9110, 5.6.2.
+[[nodiscard]] bool is_header_name(std::string_view text);
+
 // "64MiB", "2G", "100k", "0": bytes; K, M, G, T are powers of 1024. nullopt: not a size.
 [[nodiscard]] std::optional<std::uint64_t> parse_size(std::string_view text);
 [[nodiscard]] std::string human_size(std::uint64_t bytes);

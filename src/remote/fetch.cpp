@@ -52,13 +52,6 @@ tl::unexpected<Failure> give_up(ErrorKind kind, std::string reason) {
 }
 
 // A field name of RFC 9110.
-bool is_header_name(std::string_view name) {
-  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-  });
-}
-
 Result<Target> s3_target(const std::string& url, const FetchOptions& options) {
   const auto object = find_s3_object(url, options.environment);
   if (!object) return tl::unexpected(object.error());

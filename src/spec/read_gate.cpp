@@ -3,31 +3,19 @@
 #include <algorithm>
 #include <string_view>
 
+#include "base/text.hpp"
 #include "spec/sections.hpp"
 
 namespace ffci::spec {
 namespace {
 
 constexpr int most_runs = 1000;
-constexpr std::string_view digits = "0123456789";
-constexpr std::string_view letters_and_digits =
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-
-bool consists_of_letters_and(std::string_view text, std::string_view others) {
-  return std::all_of(text.begin(), text.end(), [&](char c) {
-    return letters_and_digits.find(c) != std::string_view::npos ||
-           others.find(c) != std::string_view::npos;
-  });
-}
 
 bool is_variable_name(std::string_view text) {
-  return !text.empty() && digits.find(text[0]) == std::string_view::npos &&
-         consists_of_letters_and(text, "_");
-}
-
-// A token of RFC 9110, 5.6.2.
-bool is_header_name(std::string_view text) {
-  return !text.empty() && consists_of_letters_and(text, "!#$%&'*+-.^_`|~");
+  constexpr std::string_view fit =
+      "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
+  return !text.empty() && (text[0] < '0' || text[0] > '9') &&
+         text.find_first_not_of(fit) == std::string_view::npos;
 }
 
 // Its complaint does not show the value, which is the token where the user took one for the other.
