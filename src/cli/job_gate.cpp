@@ -11,6 +11,7 @@
 #include "cli/known_issues.hpp"
 #include "cli/load_source.hpp"
 #include "remote/fetch.hpp"
+#include "remote/url.hpp"
 #include "report/console_line.hpp"
 
 namespace ffci {
@@ -32,11 +33,9 @@ std::vector<TestId> not_selectable(std::vector<TestId> known, const Job& job) {
   return known;
 }
 
-bool is_in_the_open(std::string_view url) {
-  constexpr std::string_view scheme = "http://";
-  if (!url.starts_with(scheme)) return false;
-  const std::string_view host = url.substr(scheme.size());
-  return !host.starts_with("127.") && !host.starts_with("localhost") && !host.starts_with("[::1]");
+bool is_in_the_open(const std::string& source) {
+  const auto url = Url::parse(source);
+  return url && !url->is_secure() && !url->is_of_this_machine();
 }
 
 // What is on disk needs none.

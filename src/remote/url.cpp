@@ -1,5 +1,6 @@
 #include "remote/url.hpp"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 
 #include <algorithm>
@@ -46,9 +47,17 @@ std::optional<Url> Url::parse(const std::string& text) {
   if (!whole || !scheme || !host || !port || (*scheme != "http" && *scheme != "https"))
     return std::nullopt;
   parsed.without_user = *whole;
-  parsed.origin = *scheme + "://" + *host + ":" + *port;
-  std::transform(parsed.origin.begin(), parsed.origin.end(), parsed.origin.begin(), lower);
+  parsed.host = *host;
+  std::transform(parsed.host.begin(), parsed.host.end(), parsed.host.begin(), lower);
+  parsed.origin = *scheme + "://" + parsed.host + ":" + *port;
   return parsed;
+}
+
+bool Url::is_of_this_machine() const {
+  in_addr address{};
+  if (::inet_pton(AF_INET, host.c_str(), &address) == 1)
+    return ntohl(address.s_addr) >> 24 == IN_LOOPBACKNET;
+  return host == "localhost" || host == "[::1]";
 }
 
 bool begins_with_scheme(std::string_view url, std::string_view scheme) {

@@ -14,7 +14,11 @@ struct Url {
   std::string user;    // both decoded
   std::string password;
 
+  std::string host;  // an IPv6 address in brackets
+
   [[nodiscard]] bool is_secure() const { return origin.starts_with("https:"); }
+  // localhost, or a loopback address.
+  [[nodiscard]] bool is_of_this_machine() const;
 
   // nullopt: it is malformed, or not of http or https.
   [[nodiscard]] static std::optional<Url> parse(const std::string& text);

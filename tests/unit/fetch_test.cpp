@@ -82,6 +82,14 @@ TEST_CASE("two URLs are of the same origin when they lead to the same scheme, ho
   CHECK_FALSE(Url::parse(std::string("http://host/\0x", 14)));
 }
 
+TEST_CASE("only a loopback address, or localhost, is of this machine") {
+  for (const char* here : {"http://127.1.2.3/", "HTTP://localhost:8000/x", "http://[::1]/"})
+    CHECK(Url::parse(here)->is_of_this_machine());
+  for (const char* elsewhere : {"http://127.evil.com/", "http://localhost.evil.com/",
+                                "http://localhost@evil.com/", "http://[::2]/", "http://128.0.0.1"})
+    CHECK_FALSE(Url::parse(elsewhere)->is_of_this_machine());
+}
+
 TEST_CASE("what can pass is tried again") {
   const ScriptedAnswer good = answer("200 OK", "", "it");
   for (const ScriptedAnswer& bad : {
