@@ -156,9 +156,11 @@ Result<Job> load_job(const JobChoices& choices, EarlyHosts& hosts) {
     if (!nothing->empty()) job->nothing_selected = std::move(*nothing);
   }
 
-  for (const auto* some : {&tests.all, &*selected}) {
-    for (const TestCase& test : *some)
-      job->selectable.push_back(test.id);
+  if (job->spec.gate.baseline) {
+    for (const auto* some : {&tests.all, &*selected}) {
+      for (const TestCase& test : *some)
+        job->selectable.push_back(test.id);
+    }
   }
   const RunSpec& run = job->spec.run;
   job->plan.tests = repeated(*selected, run.iterate);

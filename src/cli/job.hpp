@@ -33,8 +33,8 @@ struct Job {
   std::optional<std::string>
       baseline_token;  // out of the environment, before anything could see it
   std::optional<Shard> shard;
-  std::vector<TestId> selectable;  // all tests that the job selects by itself, or the command line;
-                                   // without iterations
+  std::vector<TestId> selectable;  // for the baseline: all tests that the job selects by itself, or
+                                   // the command line; without iterations
   std::vector<std::optional<Duration>> typical;  // by place in plan.tests: what is rather to be
                                                  // expected than feared
   std::string nothing_selected = "no test was selected";  // why, when there is none
