@@ -138,10 +138,25 @@ std::string judged_reason(const TestResult& test, const TestJudgement& judged) {
   return text;
 }
 
+// Tests of the baseline without which the build is red.
+std::vector<const TestJudgement*> vanished_tests(const Run& run) {
+  std::vector<const TestJudgement*> vanished;
+  if (!run.judgement()) return vanished;
+  for (const TestJudgement& judged : run.judgement()->tests) {
+    if (judged.change == Change::vanished && judged.decision == Decision::regression)
+      vanished.push_back(&judged);
+  }
+  return vanished;
+}
+
 class JunitWriter {
  public:
   JunitWriter(const Run& run, const JunitOptions& options)
-      : run_(run), options_(options), budget_(junit_budget(run)), judgements_(run) {}
+      : run_(run),
+        options_(options),
+        budget_(junit_budget(run)),
+        judgements_(run),
+        vanished_(vanished_tests(run)) {}
 
   std::string write();
 
@@ -162,7 +177,6 @@ class JunitWriter {
   void add_vanished(pugi::xml_node root, std::size_t number) const;
   void set_totals(pugi::xml_node node, const TestList& tests, Duration time, WallTime began,
                   std::size_t vanished = 0) const;
-  std::vector<const TestJudgement*> vanished() const;
   // The gate has yet to say what it makes of failures.
   [[nodiscard]] bool is_open() const { return run_.header().gated && !run_.judgement(); }
   [[nodiscard]] Shown shown_of(const TestResult& test) const {
@@ -173,18 +187,8 @@ class JunitWriter {
   const JunitOptions& options_;
   const JunitBudget budget_;
   const Judgements judgements_;
+  const std::vector<const TestJudgement*> vanished_;
 };
-
-// Tests of the baseline without which the build is red.
-std::vector<const TestJudgement*> JunitWriter::vanished() const {
-  std::vector<const TestJudgement*> vanished;
-  if (!run_.judgement()) return vanished;
-  for (const TestJudgement& judged : run_.judgement()->tests) {
-    if (judged.change == Change::vanished && judged.decision == Decision::regression)
-      vanished.push_back(&judged);
-  }
-  return vanished;
-}
 
 void JunitWriter::set_totals(pugi::xml_node node, const TestList& tests, Duration time,
                              WallTime began, std::size_t vanished) const {
@@ -227,11 +231,11 @@ std::string JunitWriter::write() {
   set(declaration, "encoding", "UTF-8");
   pugi::xml_node root = document.append_child("testsuites");
   set(root, "name", name_of(run_.header().job));
-  set_totals(root, all, run_.duration(), run_.header().at, vanished().size());
+  set_totals(root, all, run_.duration(), run_.header().at, vanished_.size());
   const std::vector<TestList> suites = by_suite(all);
   for (std::size_t i = 0; i < suites.size(); ++i)
     add_suite(root, i, suites[i]);
-  if (!vanished().empty()) add_vanished(root, suites.size());
+  if (!vanished_.empty()) add_vanished(root, suites.size());
 
   struct ToString final : pugi::xml_writer {
     std::string text;
@@ -265,8 +269,8 @@ void JunitWriter::add_vanished(pugi::xml_node root, std::size_t number) const {
   pugi::xml_node suite = root.append_child("testsuite");
   set(suite, "name", "vanished tests");
   set(suite, "id", std::to_string(number));
-  set_totals(suite, {}, {}, run_.header().at, vanished().size());
-  for (const TestJudgement* judged : vanished()) {
+  set_totals(suite, {}, {}, run_.header().at, vanished_.size());
+  for (const TestJudgement* judged : vanished_) {
     pugi::xml_node node = suite.append_child("testcase");
     set(node, "name", name_of(judged->id.name));
     set(node, "classname", suite_name(judged->id));
