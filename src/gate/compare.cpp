@@ -16,10 +16,6 @@ bool has_run(std::optional<Verdict> verdict) {
   return verdict && tells_good_or_bad(*verdict);
 }
 
-bool has_result(std::optional<Verdict> verdict) {
-  return has_run(verdict) || verdict == Verdict::skipped;
-}
-
 bool is_comparable(const TestChange& test) {
   return has_result(test.before) && has_result(test.after);
 }

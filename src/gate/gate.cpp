@@ -19,7 +19,8 @@ namespace ffci {
 namespace {
 
 // What the base kernel does, too, is not new.
-void add_base_signatures(const Run& run, std::unordered_set<std::string>& known) {
+std::unordered_set<std::string> base_signatures_of(const Run& run) {
+  std::unordered_set<std::string> known;
   for (const TestResult& test : run.tests()) {
     for (const Attempt& attempt : test.reruns) {
       if (attempt.purpose != Purpose::base) continue;
@@ -27,6 +28,7 @@ void add_base_signatures(const Run& run, std::unordered_set<std::string>& known)
         known.insert(report.signature);
     }
   }
+  return known;
 }
 
 // The state of one question.
@@ -39,9 +41,8 @@ class Session {
         run_(run),
         why_final_(why_final),
         issues_(issues, run.header().at),
-        subjects_(subjects_of(run, baseline)) {
-    add_base_signatures(run, base_signatures_);
-  }
+        subjects_(subjects_of(run, baseline)),
+        base_signatures_(base_signatures_of(run)) {}
 
   GateAnswer answer() {
     for (Subject& subject : subjects_)
@@ -62,15 +63,15 @@ class Session {
     count_trials(subject, subject.before != nullptr ? subject.before->trials : Trials{});
     if (baseline_ != nullptr && find_new_signatures(subject)) return;
     if (is_bad(subject.is)) return look_at_failure(subject);
-    const bool has_result = judgement.change != Change::incomplete;
-    if (baseline_ == nullptr && has_result) judgement.change = Change::unchanged;
-    const bool excused = baseline_ != nullptr || all_findings_named(subject);
-    if (subject.is == Verdict::flaky && !excused)
-      return subject.decide(Decision::failure, worst_result(subject).reason());
-    if (subject.is == Verdict::flaky)
-      return subject.decide(Decision::flaky, worst_result(subject).reason());
+    const bool incomplete = judgement.change == Change::incomplete;
+    if (baseline_ == nullptr && !incomplete) judgement.change = Change::unchanged;
+    if (subject.is == Verdict::flaky) {
+      const bool excused = baseline_ != nullptr || all_findings_named(subject);
+      return subject.decide(excused ? Decision::flaky : Decision::failure,
+                            worst_result(subject).reason());
+    }
     const bool skips = judgement.change == Change::run_to_skip;
-    if (!has_result || skips)
+    if (incomplete || skips)
       return subject.decide(
           skips && fails_on(FailOn::skipped) ? Decision::regression : Decision::noted,
           worst_result(subject).reason());
@@ -331,11 +332,8 @@ class Session {
     if (run_.header().baseline) judgement.baseline = run_.header().baseline->shown;
     bool ran = false;
     for (Subject& subject : subjects_) {
-      const bool has_result = tells_good_or_bad(subject.is) || subject.is == Verdict::skipped;
-      const bool had_result =
-          subject.was && (tells_good_or_bad(*subject.was) || subject.was == Verdict::skipped);
-      ran |= has_result;
-      judgement.compared += has_result && had_result;
+      ran |= has_result(subject.is);
+      judgement.compared += has_result(subject.is) && has_result(subject.was);
       const bool to_be_told = subject.judgement.change != Change::unchanged &&
                               subject.judgement.change != Change::added &&
                               subject.judgement.change != Change::completed;

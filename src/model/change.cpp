@@ -1,7 +1,8 @@
 #include "model/change.hpp"
 
-#include <algorithm>
 #include <utility>
+
+#include "model/name_table.hpp"
 
 namespace ffci {
 namespace {
@@ -62,14 +63,16 @@ bool tells_good_or_bad(Verdict verdict) {
   return says(verdict) == Says::good || says(verdict) == Says::bad;
 }
 
+bool has_result(std::optional<Verdict> verdict) {
+  return verdict && (tells_good_or_bad(*verdict) || verdict == Verdict::skipped);
+}
+
 std::string_view change_name(Change change) {
-  const auto* const found = std::ranges::find(names, change, [](const auto& n) { return n.first; });
-  return found == std::end(names) ? "unchanged" : found->second;
+  return name_in(names, change);
 }
 
 std::optional<Change> change_from_name(std::string_view name) {
-  const auto* const found = std::ranges::find(names, name, [](const auto& n) { return n.second; });
-  return found == std::end(names) ? std::nullopt : std::optional(found->first);
+  return value_in(names, name);
 }
 
 }  // namespace ffci

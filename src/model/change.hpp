@@ -31,5 +31,7 @@ enum class Change {
 
 // Passed, flaky or bad: the test itself had its say.
 [[nodiscard]] bool tells_good_or_bad(Verdict verdict);
+// That, or skipped; none: the test was not selected.
+[[nodiscard]] bool has_result(std::optional<Verdict> verdict);
 
 }  // namespace ffci

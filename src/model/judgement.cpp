@@ -1,8 +1,8 @@
 #include "model/judgement.hpp"
 
-#include <algorithm>
-#include <iterator>
 #include <utility>
+
+#include "model/name_table.hpp"
 
 namespace ffci {
 namespace {
@@ -28,19 +28,6 @@ constexpr std::pair<GateResult, std::string_view> results[] = {
     {GateResult::flaky, "flaky"},
     {GateResult::drift, "drift"},
     {GateResult::passed, "passed"}};
-
-template <class Value, std::size_t size>
-std::string_view name_in(const std::pair<Value, std::string_view> (&names)[size], Value value) {
-  const auto* const found = std::ranges::find(names, value, [](const auto& n) { return n.first; });
-  return found == std::end(names) ? std::string_view() : found->second;
-}
-
-template <class Value, std::size_t size>
-std::optional<Value> value_in(const std::pair<Value, std::string_view> (&names)[size],
-                              std::string_view name) {
-  const auto* const found = std::ranges::find(names, name, [](const auto& n) { return n.second; });
-  return found == std::end(names) ? std::nullopt : std::optional(found->first);
-}
 
 }  // namespace
 
