@@ -537,11 +537,16 @@ class Devices(FstestsTest):
     def test_a_btrfs_slot_has_a_pool(self):
         if not shutil.which("mkfs.btrfs"):
             self.skipTest("there is no mkfs.btrfs")
-        self.tree.add("generic/001", 'echo "${SCRATCH_DEV-none} $SCRATCH_DEV_POOL" >$here/seen')
+        self.tree.add("generic/001", """echo "${SCRATCH_DEV-none} $SCRATCH_DEV_POOL" >$here/seen
+# What ./check took from the pool, a test that reads the configuration again must still have.
+export CONFIG_INCLUDED=true SCRATCH_DEV=${SCRATCH_DEV_POOL%% *}
+. $HOST_OPTIONS
+echo "${SCRATCH_DEV-none} $SCRATCH_DEV_POOL" >>$here/seen""")
         self.on_slots(1, {"file-system": "btrfs"})
         self.assert_exit(0)
-        seen = self.words("seen")[0]
+        seen, again = self.words("seen")
         self.assertEqual((seen[0], len(seen)), ("none", 3))
+        self.assertEqual(again, [seen[1], *seen[1:]])
 
     def test_a_test_that_is_unreliable_in_parallel_never_overlaps_with_another(self):
         for number in range(1, 7):
