@@ -48,8 +48,8 @@ struct RunCosts {
 // Which runs count, beside that parts of merged ones never do.
 struct RunFilter {
   std::string except;  // a run_id
-  // Also those whose gate found a regression, and of others what the gate could not clear, or a
-  // known issue excused: none of it is a baseline.
+  // Also those whose gate found a regression, and the signatures of tests that the gate of others
+  // could not clear, or a known issue excused: none of it is a baseline.
   bool regressed = true;
 };
 

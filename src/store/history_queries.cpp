@@ -89,8 +89,9 @@ const std::string counting_runs =
     "runs.run_id NOT IN (SELECT part FROM merged_runs) AND runs.run_id <> ?2 AND "
     "(?3 OR runs.result <> 'regression')";
 
-// What a gate could not clear, or let pass only for now, must not become usual.
-const std::string counting_results =
+// What the kernel reported, and a gate could not clear or let pass only for now, must not become
+// usual. Failures count all the same: without them a flaky test looks better than it is.
+const std::string counting_signatures =
     "(?3 OR results.decision NOT IN ('regression', 'inconclusive', 'known_issue'))";
 
 }  // namespace
@@ -265,7 +266,7 @@ Result<std::vector<PastSignature>> History::signatures(const std::string& arch,
         "results.run = signatures.run AND "
         "results.iteration = signatures.iteration "
         "WHERE (?1 = '' OR arch = ?1) AND " +
-            counting_runs + " AND " + counting_results);
+            counting_runs + " AND " + counting_signatures);
     rows.with(arch, filter.except, filter.regressed);
     std::vector<PastSignature> signatures;
     while (rows.next()) {

@@ -102,6 +102,12 @@ struct Results {
     if (gate) {
       Judgement judgement;
       judgement.result = *gate;
+      for (const Tried& tried : tries) {
+        if (*gate != GateResult::inconclusive || !is_bad(tried.outcome)) continue;
+        TestJudgement& open = judgement.tests.emplace_back();
+        open.id = tried.test;
+        open.decision = Decision::inconclusive;
+      }
       add(RunJudged{judgement}, 59s);
     }
     if (finished) add(RunFinished{}, 60s);
@@ -577,7 +583,9 @@ TEST_CASE("signatures are those of crashes and failures in any attempt, each onc
         Names{"s/t: BUG:f", "s/u: BUG:f", "s/v: inconsistent file system"});
 }
 
-TEST_CASE("signatures of runs that are left out, and of parts of merged runs, are not known") {
+TEST_CASE(
+    "signatures of runs that are left out, of parts of merged runs, and of what a gate could not "
+    "clear are not known") {
   const Results results;
   const auto crash = [](const char* signature) {
     return std::vector<Tried>{{named("t"), Crashed{"BUG", signature}}};
@@ -586,8 +594,10 @@ TEST_CASE("signatures of runs that are left out, and of parts of merged runs, ar
   results.run(2, crash("merged"), true, {part});
   results.run(3, crash("regressed"), true, {}, {}, GateResult::regression);
   const std::string last = results.run(4, crash("last"));
+  results.run(5, crash("open"), true, {}, {}, GateResult::inconclusive);
   History history = results.complete_history();
-  CHECK(shown(history.signatures("", {})) == Names{"s/t: last", "s/t: merged", "s/t: regressed"});
+  CHECK(shown(history.signatures("", {})) ==
+        Names{"s/t: last", "s/t: merged", "s/t: open", "s/t: regressed"});
   CHECK(shown(history.signatures("", without_regressions)) == Names{"s/t: last", "s/t: merged"});
   CHECK(shown(history.signatures("", {last, false})) == Names{"s/t: merged"});
 }
