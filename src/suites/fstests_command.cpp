@@ -38,15 +38,16 @@ constexpr const char* slot_configuration = R"sh(if [ -n "$FFCI_TEST_DEV" ]; then
   case $FSTYP in
     btrfs | bcachefs)
       # ./check takes SCRATCH_DEV from the pool; its tests read the configuration again, and keep it.
-      scratch="SCRATCH_DEV_POOL='$FFCI_SCRATCH_DEVS'
-[ -z \"\$CONFIG_INCLUDED\" ] || export SCRATCH_DEV='${FFCI_SCRATCH_DEVS%% *}'"
-      other=SCRATCH_DEV
-      ;;
-    *) scratch="SCRATCH_DEV='${FFCI_SCRATCH_DEVS%% *}'" other=SCRATCH_DEV_POOL ;;
+      scratch="unset SCRATCH_DEV
+export SCRATCH_DEV_POOL='$FFCI_SCRATCH_DEVS'
+[ -z \"\$CONFIG_INCLUDED\" ] || export SCRATCH_DEV='${FFCI_SCRATCH_DEVS%% *}'" ;;
+    *)
+      scratch="unset SCRATCH_DEV_POOL
+export SCRATCH_DEV='${FFCI_SCRATCH_DEVS%% *}'" ;;
   esac
-  devices="unset $other TEST_LOGDEV TEST_RTDEV SCRATCH_LOGDEV SCRATCH_RTDEV LOGWRITES_DEV USE_EXTERNAL
-export FSTYP='$FSTYP' TEST_DEV='$FFCI_TEST_DEV' TEST_DIR='$at/test' SCRATCH_MNT='$at/scratch'
-export RESULT_BASE='$RESULT_BASE' $scratch"
+  devices="unset TEST_LOGDEV TEST_RTDEV SCRATCH_LOGDEV SCRATCH_RTDEV LOGWRITES_DEV USE_EXTERNAL
+export FSTYP='$FSTYP' TEST_DEV='$FFCI_TEST_DEV' TEST_DIR='$at/test' SCRATCH_MNT='$at/scratch' RESULT_BASE='$RESULT_BASE'
+$scratch"
   if grep -q '^[[:space:]]*\[[[:alnum:]_-]*\]' "$config"; then
     sed -E '/^[[:space:]]*(export[[:space:]]+)?((TEST|SCRATCH)_([A-Z]*DEV|DIR|MNT|DEV_POOL)|LOGWRITES_DEV|USE_EXTERNAL|RESULT_BASE)[[:space:]]*=/d' "$config"
   else
