@@ -469,7 +469,7 @@ class Witness {
     test.running.reset();
     queue(place);  // unless TestFinished follows
   }
-  // Whatever runs of it did not pass there.
+  // For an attempt of it that did not pass there.
   static void avoid_host(SimulatedTest& test, const Attempt& ended) {
     if (!std::holds_alternative<Passed>(*ended.outcome) &&
         !std::holds_alternative<Skipped>(*ended.outcome))
