@@ -51,7 +51,6 @@ tl::unexpected<Failure> give_up(ErrorKind kind, std::string reason) {
   return tl::unexpected<Failure>(Failure{kind, std::move(reason), false, {}});
 }
 
-// A field name of RFC 9110.
 Result<Target> s3_target(const std::string& url, const FetchOptions& options) {
   const auto object = find_s3_object(url, options.environment);
   if (!object) return tl::unexpected(object.error());

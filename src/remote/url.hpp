@@ -11,10 +11,9 @@ namespace ffci {
 struct Url {
   std::string without_user;
   std::string origin;  // "https://host:443"; of two URLs that lead to the same server: the same
+  std::string host;    // an IPv6 address in brackets
   std::string user;    // both decoded
   std::string password;
-
-  std::string host;  // an IPv6 address in brackets
 
   [[nodiscard]] bool is_secure() const { return origin.starts_with("https:"); }
   // localhost, or a loopback address.
