@@ -1,0 +1,53 @@
+// A program beside ff-ci, such as QEMU: a process group of its own that inherits nothing but what
+// it is given, and that the kernel kills when ff-ci dies, however that dies.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/result.hpp"
+#include "model/exit_status.hpp"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace ffci {
+
+// Whether it goes on when ff-ci is gone.
+enum class Outlives { no, yes };
+
+struct ChildProgramOptions {
+  std::vector<std::string> arguments;  // the first is the program, which PATH leads to
+  std::string output;                  // the file that its stdout and stderr are appended to
+  std::string directory;               // also its $TMPDIR
+  // Descriptors it inherits: the child's numbers are 3, 4, … in this order.
+  std::vector<int> descriptors;
+  Outlives outlives = Outlives::no;
+};
+
+class ChildProgram {
+ public:
+  // Errors: unavailable: there is no such program; internal: no process could be made. `on_exit` is
+  // called once.
+  [[nodiscard]] static Result<std::unique_ptr<ChildProgram>> start(
+      boost::asio::io_context& loop, const ChildProgramOptions& options,
+      std::function<void(const ExitStatus&)> on_exit);
+  ~ChildProgram();  // kills it, unless it was left alone; on_exit is not called any more
+
+  void kill();
+  void leave_alone();  // it outlives this object
+
+ private:
+  struct State;
+  explicit ChildProgram(std::shared_ptr<State> state);
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace ffci
