@@ -55,6 +55,10 @@ class EarlyHost final : public Host, private HostObserver {
 
   void start(HostObserver& observer) override {
     observer_ = &observer;
+    if (const std::string console = std::exchange(console_, {}); !console.empty())
+      observer.on_console(console);
+    for (const std::string& line : std::exchange(log_, {}))
+      observer.on_log(line);
     switch (std::exchange(state_, State::handed_over)) {
       case State::up:
         return boost::asio::post(loop_, [this] { observer_->on_up(facts_); });
@@ -95,7 +99,16 @@ class EarlyHost final : public Host, private HostObserver {
     state_ = State::lost;
   }
   void on_log(std::string_view line) override {
-    if (observer_ != nullptr) observer_->on_log(line);
+    if (observer_ != nullptr) return observer_->on_log(line);
+    log_.emplace_back(line);
+  }
+  void on_console(std::string_view bytes) override {
+    if (observer_ != nullptr) return observer_->on_console(bytes);
+    console_ += bytes;
+  }
+  void on_worn(const std::string& why) override {
+    if (observer_ != nullptr) return observer_->on_worn(why);
+    on_lost(why, false);
   }
   void on_down() override {
     if (observer_ != nullptr) observer_->on_down();
@@ -106,6 +119,8 @@ class EarlyHost final : public Host, private HostObserver {
   HostObserver* observer_ = nullptr;
   State state_ = State::unstarted;
   HostReady facts_;
+  std::vector<std::string> log_;  // that nobody has heard of yet
+  std::string console_;
   std::string why_;
   bool for_good_ = false;
 };

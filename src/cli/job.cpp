@@ -108,7 +108,10 @@ Result<void> expect_durations(Job& job, History::Of of) {
 }  // namespace
 
 std::string architecture_of(const JobSpec& spec) {
-  if (spec.ssh && !spec.ssh->arch.empty() && !spec.local) return spec.ssh->arch;
+  if (only_on_others(spec)) {
+    if (spec.ssh && !spec.ssh->arch.empty()) return spec.ssh->arch;
+    if (spec.qemu && !spec.qemu->arch.empty()) return spec.qemu->arch;
+  }
   utsname system{};
   return ::uname(&system) == 0 ? system.machine : "";
 }

@@ -15,8 +15,8 @@ namespace {
 // Where tests are selected from: this machine's tree, or that of the first host that is up.
 Result<FstestsTree> fstests_tree(const JobSpec& spec, const FstestsSuiteSpec& suite,
                                  EarlyHosts& hosts) {
-  const bool runs_here = spec.local || !spec.ssh;
-  if (suite.tree || runs_here) return read_fstests_tree(suite.tree.value_or(suite.path));
+  if (suite.tree || !only_on_others(spec))
+    return read_fstests_tree(suite.tree.value_or(suite.path));
   Command command;
   command.title = "the tests of " + suite.name;
   command.command = fstests_listing_script(".");
@@ -44,7 +44,7 @@ class SuiteLoader {
 
  private:
   Result<void> load(const CommandsSuiteSpec& spec) {
-    const RunsOn where = spec_.ssh && !spec_.local ? RunsOn::others_only : RunsOn::this_machine;
+    const RunsOn where = only_on_others(spec_) ? RunsOn::others_only : RunsOn::this_machine;
     LoadedSuites loaded = load_commands_suites(spec, arch_, where);
     complain(loaded.complaints);
     for (std::unique_ptr<Suite>& suite : loaded.suites)

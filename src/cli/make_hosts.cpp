@@ -10,6 +10,7 @@
 
 #include "hosts/local_host.hpp"
 #include "hosts/open_files.hpp"
+#include "hosts/qemu_host.hpp"
 #include "hosts/ssh_host.hpp"
 #include "model/machine_name.hpp"
 #include "store/unpack_files.hpp"
@@ -36,6 +37,20 @@ bool has_fstests(const JobSpec& spec) {
   });
 }
 
+// What ff-ci asks of a machine that it logs in to.
+SshHostOptions log_in_options(const JobSpec& spec) {
+  utsname system{};
+  ::uname(&system);
+  SshHostOptions options;
+  options.arch = system.machine;
+  options.owner = fmt::format("job {}, process {} on {}", spec.name, ::getpid(), system.nodename);
+  options.kill_after = spec.run.kill_after;
+  options.probe_interval = spec.run.probe_interval;
+  options.tracer = spec.run.bpftrace;
+  options.archive_limit = archive_limit(spec.run.files_limit);
+  return options;
+}
+
 enum class Role { change, base };
 
 Result<void> add_ssh_hosts(boost::asio::io_context& loop, const JobSpec& spec,
@@ -44,10 +59,8 @@ Result<void> add_ssh_hosts(boost::asio::io_context& loop, const JobSpec& spec,
   if (!loaded) return tl::unexpected(loaded.error());
   SshCredentials& credentials =
       *hosts.ssh_credentials.emplace_back(std::make_unique<SshCredentials>(std::move(*loaded)));
-  utsname system{};
-  ::uname(&system);
   for (const SshMachineSpec& machine : ssh.machines) {
-    SshHostOptions options;
+    SshHostOptions options = log_in_options(spec);
     options.name = (role == Role::base ? "base-" : "") + host_name(ssh, machine);
     options.machine = machine;
     if (machine.user.empty()) options.machine.user = user_name();
@@ -56,15 +69,35 @@ Result<void> add_ssh_hosts(boost::asio::io_context& loop, const JobSpec& spec,
     options.proxy_command = ssh.proxy_command;
     options.identity = ssh.identity;
     options.isolation = ssh.isolation;
-    options.arch = ssh.arch.empty() ? system.machine : std::string(machine_name(ssh.arch));
-    options.owner = fmt::format("job {}, process {} on {}", spec.name, ::getpid(), system.nodename);
-    options.kill_after = spec.run.kill_after;
-    options.probe_interval = spec.run.probe_interval;
+    if (!ssh.arch.empty()) options.arch = machine_name(ssh.arch);
     options.watch_log = spec.run.kernel_log.watch;
-    options.tracer = spec.run.bpftrace;
-    options.archive_limit = archive_limit(spec.run.files_limit);
     hosts.plans.push_back({options.name, options.slots, 1, role == Role::base});
     hosts.hosts.push_back(make_ssh_host(loop, std::move(options), credentials));
+  }
+  return {};
+}
+
+Result<void> add_vms(boost::asio::io_context& loop, const JobSpec& spec, JobHosts& hosts) {
+  const QemuHostsSpec& qemu = *spec.qemu;
+  VmPool::Options shared;
+  shared.spec = qemu;
+  shared.keep_alive = spec.run.keep_alive;
+  shared.note = [](const std::string& text) { fmt::print(stderr, "ff-ci: {}\n", text); };
+  auto pool = VmPool::open(loop, std::move(shared));
+  if (!pool) return tl::unexpected(pool.error());
+  for (int number = 1; number <= qemu.count; ++number) {
+    QemuHostOptions options;
+    options.ssh = log_in_options(spec);
+    options.ssh.name = fmt::format("qemu:{}", number);
+    options.ssh.machine.user = qemu.user;
+    options.ssh.machine.path = qemu.path;
+    options.ssh.slots = qemu.slots;
+    options.ssh.connect_timeout = qemu.boot_timeout;
+    if (!qemu.arch.empty()) options.ssh.arch = machine_name(qemu.arch);
+    options.ssh.watch_log = false;  // the console tells it
+    options.allowed = spec.run.kernel_log.allowed;
+    hosts.plans.push_back({options.ssh.name, qemu.slots, 1, false});
+    hosts.hosts.push_back(make_qemu_host(loop, std::move(options), *pool));
   }
   return {};
 }
@@ -79,7 +112,8 @@ std::optional<TestDevicesSpec> local_devices(const JobSpec& spec) {
 
 int local_slots(const JobSpec& spec) {
   if (spec.local) return spec.local->slots;
-  return spec.ssh ? 0 : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  return only_on_others(spec) ? 0
+                              : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
 HostPlan local_host_plan(const JobSpec& spec, int slots) {
@@ -112,6 +146,11 @@ Result<JobHosts> make_hosts(boost::asio::io_context& loop, const JobSpec& spec) 
     return tl::unexpected(added.error());
   if (const auto added = add_machines(spec.gate.base_ssh, Role::base); !added)
     return tl::unexpected(added.error());
+  if (spec.qemu) {
+    // A socket, QEMU's own, its process, its console, and the files of what runs there.
+    commands += spec.qemu->count * (1 + spec.qemu->slots);
+    if (const auto added = add_vms(loop, spec, hosts); !added) return tl::unexpected(added.error());
+  }
   if (const auto allowed = allow_open_files(commands); !allowed)
     return tl::unexpected(allowed.error());
   return hosts;

@@ -14,20 +14,31 @@
 namespace ffci {
 namespace {
 
+int slots_of_machines(const JobSpec& spec) {
+  return spec.ssh ? spec.ssh->slots : spec.qemu->slots;
+}
+
+int machines_of(const JobSpec& spec) {
+  return (spec.ssh ? static_cast<int>(spec.ssh->machines.size()) : 0) +
+         (spec.qemu ? spec.qemu->count : 0);
+}
+
 // So many slots here, when the tests run here only; else so many machines, and what runs here.
 std::vector<HostPlan> hosts_of(const JobSpec& spec, int number) {
-  if (!spec.ssh) return {local_host_plan(spec, number)};
+  if (!spec.ssh && !spec.qemu) return {local_host_plan(spec, number)};
   std::vector<HostPlan> hosts;
   if (spec.local) hosts.push_back(local_host_plan(spec, spec.local->slots));
   for (int machine = 1; machine <= number; ++machine)
-    hosts.push_back({fmt::format("machine {}", machine), spec.ssh->slots, 1, false});
+    hosts.push_back({fmt::format("machine {}", machine), slots_of_machines(spec), 1, false});
   return hosts;
 }
 
 VirtualCosts costs_of(const Job& job) {
   const RunCosts earlier = earlier_costs(job.spec);
   VirtualCosts costs;
-  const auto ready = earlier.host_ready.find(job.spec.ssh ? "ssh" : "local");
+  const auto ready = earlier.host_ready.find(job.spec.ssh    ? "ssh"
+                                             : job.spec.qemu ? "qemu"
+                                                             : "local");
   if (ready != earlier.host_ready.end()) costs.host_start = ready->second;
   for (const SuitePlan& suite : job.plan.suites) {
     VirtualCosts::Suite& here = costs.suites.emplace_back();
@@ -63,13 +74,14 @@ Result<ExitCode> plan_command(const PlanChoices& choices) {
     question.takes[test] = job->typical[test].value_or(question.takes[test]);
   question.costs = costs_of(*job);
   question.hosts = [&](int number) { return hosts_of(spec, number); };
-  question.own = spec.ssh ? static_cast<int>(spec.ssh->machines.size()) : local_slots(spec);
+  const bool machines = spec.ssh || spec.qemu;
+  question.own = machines ? machines_of(spec) : local_slots(spec);
   question.most = choices.max_hosts;
   Forecast made = forecast(question);
   made.job = spec.name;
-  made.unit = spec.ssh ? HostUnit::machine : HostUnit::slot;
-  if (spec.ssh) {
-    made.slots_each = spec.ssh->slots;
+  made.unit = machines ? HostUnit::machine : HostUnit::slot;
+  if (machines) {
+    made.slots_each = slots_of_machines(spec);
     made.local_slots = local_slots(spec);
   }
   made.durations = job->durations;

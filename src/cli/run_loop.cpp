@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <csignal>
@@ -21,25 +22,45 @@ class RunLoop::HostLink final : public HostObserver, public ScopeObserver {
         name_(std::move(name)),
         // Behind what it logged before the run was resumed.
         log_(run.options_.run_folder / host_folder(name_) / "dmesg", run.options_.output_limit,
-             Earlier::kept) {}
+             Earlier::kept),
+        console_(run.options_.run_folder / host_folder(name_) / "console",
+                 run.options_.output_limit, Earlier::kept),
+        console_times_(run.options_.run_folder / host_folder(name_) / "console.times",
+                       run.options_.output_limit, Earlier::kept) {}
 
   void on_up(const HostReady& facts) override { run_.tell(input::AcceptHost{host_, facts}); }
   void on_lost(const std::string& why, bool for_good) override {
     scopes_.clear();
+    worn_.reset();
     run_.lose_batches(host_, why);
     run_.tell(input::LoseHost{host_, why, for_good});
   }
-  void on_log(std::string_view line) override {
-    if (log_.excerpt().bytes == 0) {
-      std::error_code ignored;  // of which writing will tell
-      std::filesystem::create_directories(run_.options_.run_folder / host_folder(name_), ignored);
-    }
-    if (const auto written = log_.append(line); !written) run_.results_unwritable(written.error());
+  void on_log(std::string_view line) override { write(log_, line); }
+  // "SECONDS BYTES" for each piece, the time since the piece before: scriptreplay(1) plays it.
+  void on_console(std::string_view bytes) override {
+    const Duration now = run_.now();
+    write(console_times_,
+          fmt::format("{:.3f} {}\n", std::chrono::duration<double>(now - console_at_).count(),
+                      bytes.size()));
+    console_at_ = now;
+    write(console_, bytes);
+  }
+  void on_worn(const std::string& why) override {
+    worn_ = why;
+    run_.replace_when_idle(host_);
+  }
+  [[nodiscard]] const std::optional<std::string>& worn() const { return worn_; }
+  // What was begun there since it asked to be replaced never ran.
+  void end_life() {
+    scopes_.clear();
+    run_.lose_batches(host_, std::exchange(worn_, {}).value_or(""));
   }
   void on_down() override { run_.tell(input::FinishHost{host_}); }
 
   void close() {
-    if (const auto closed = log_.close(); !closed) run_.results_unwritable(closed.error());
+    for (OutputFile* file : {&log_, &console_, &console_times_}) {
+      if (const auto closed = file->close(); !closed) run_.results_unwritable(closed.error());
+    }
   }
 
   void begin_scope(size_t suite) {
@@ -79,6 +100,14 @@ class RunLoop::HostLink final : public HostObserver, public ScopeObserver {
     std::string last_line;
   };
 
+  void write(OutputFile& file, std::string_view bytes) {
+    if (file.excerpt().bytes == 0) {
+      std::error_code ignored;  // of which writing will tell
+      std::filesystem::create_directories(run_.options_.run_folder / host_folder(name_), ignored);
+    }
+    if (const auto written = file.append(bytes); !written) run_.results_unwritable(written.error());
+  }
+
   static std::string last_line(std::string_view bytes) {
     const std::string_view text = trim(bytes);
     return printable_line(text.substr(text.rfind('\n') + 1), 200);
@@ -96,6 +125,9 @@ class RunLoop::HostLink final : public HostObserver, public ScopeObserver {
   size_t host_;
   std::string name_;
   OutputFile log_;  // of its kernel
+  OutputFile console_, console_times_;
+  Duration console_at_{};
+  std::optional<std::string> worn_;
   std::map<size_t, Scope> scopes_;
 };
 
@@ -154,6 +186,8 @@ void RunLoop::work_off_inputs() {
   while (!inputs_.empty()) {
     const Input input = std::move(inputs_.front());
     inputs_.pop_front();
+    if (const auto* lose = std::get_if<input::LoseHost>(&input); lose && links_[lose->host]->worn())
+      links_[lose->host]->end_life();
     for (const Action& action : engine_.handle(now(), input)) {
       std::visit([this](const auto& what) { this->perform(what); }, action);
     }
@@ -208,8 +242,13 @@ void RunLoop::perform(const action::StartBatch& start) {
     if (const auto* abandon = std::get_if<input::Abandon>(&input)) {
       return results_unwritable({ErrorKind::io, abandon->why});
     }
-    const bool over = std::holds_alternative<input::EndBatch>(input);
-    tell(std::move(input));
+    const auto* end = std::get_if<input::EndBatch>(&input);
+    const bool over = end != nullptr;
+    if (over) {
+      end_batch(*end);
+    } else {
+      tell(std::move(input));
+    }
     // It is on the stack: it goes with the loop's next turn.
     if (over)
       boost::asio::post(
@@ -249,6 +288,35 @@ void RunLoop::lose_batches(size_t host, const std::string& why) {
   for (const auto& run : lost)
     run->lose_host(why);
   boost::asio::post(loop_, [lost = std::move(lost)] {});
+}
+
+// The slot of a host that wants to be replaced takes nothing more, and the host goes with the last
+// of them: before the engine's next batch there has begun.
+void RunLoop::end_batch(input::EndBatch end) {
+  const auto batch = batches_.find(end.batch);
+  const std::optional<std::string> worn =
+      batch == batches_.end() ? std::nullopt : links_[batch->second.host]->worn();
+  if (!worn) return tell(std::move(end));
+  const size_t host = batch->second.host;
+  const auto others = std::count_if(batches_.begin(), batches_.end(), [&](const auto& other) {
+    return other.second.host == host && other.first != end.batch;
+  });
+  if (others > 0) {
+    end.slot_unusable = *worn;
+    return tell(std::move(end));
+  }
+  inputs_.push_back(std::move(end));
+  inputs_.push_back(input::LoseHost{host, *worn, false});
+  if (!working_) work_off_inputs();
+}
+
+void RunLoop::replace_when_idle(size_t host) {
+  for (const auto& [number, batch] : batches_) {
+    if (batch.host == host) return;
+  }
+  boost::asio::post(loop_, [this, host] {
+    if (const auto worn = links_[host]->worn()) links_[host]->on_lost(*worn, false);
+  });
 }
 
 void RunLoop::perform(const action::StopBatch& stop) {

@@ -44,12 +44,18 @@ class HostObserver {
   virtual void on_lost(const std::string& why, bool for_good) = 0;
   // A line of its kernel's log, with its newline.
   virtual void on_log(std::string_view line) = 0;
+  // Bytes of its console, which only a VM has.
+  virtual void on_console(std::string_view bytes) = 0;
+  // Its kernel is not fit for another test: the host wants to be started again when what runs there
+  // has ended, which nobody is to blame for.
+  virtual void on_worn(const std::string& why) = 0;
   virtual void on_down() = 0;  // stop() is done
 };
 
 class Host {
  public:
   virtual ~Host() = default;
+  // Also of one that is up: it begins anew.
   virtual void start(HostObserver& observer) = 0;
   // A suite's set-up. What it leaves (mounts, processes) stays for the suite's commands until
   // tear_down, and no longer.

@@ -270,6 +270,7 @@ struct SshSession::State : std::enable_shared_from_this<State> {
     if (raw == nullptr || digest == nullptr || type == nullptr)
       return "it is of a kind that is not known";
     const std::string key = base64({raw, size}, true);
+    if (credentials.policy == HostKeyPolicy::any) return std::nullopt;
     const std::string line = fmt::format("{} {}", type->name, key);
     const std::string shown_key =
         fmt::format("{} SHA256:{}", type->name, base64({digest, 32}, false));

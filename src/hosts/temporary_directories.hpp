@@ -29,6 +29,11 @@ class TemporaryDirectories {
   [[nodiscard]] Result<std::string> make();
   void remove(const std::string& directory);
 
+  // A descriptor that holds all of this: as long as somebody has it open, nobody removes it.
+  [[nodiscard]] int lock() const { return lock_.get(); }
+  // Whoever has the descriptor may go on: this object removes nothing.
+  void leave_alone() { base_.clear(); }
+
   // The processes that remove directories.
   [[nodiscard]] const std::set<pid_t>& removers() const { return removers_; }
 

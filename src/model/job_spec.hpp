@@ -104,6 +104,7 @@ struct SshMachineSpec {
 enum class HostKeyPolicy {
   strict,      // the machine's key must be in known-hosts
   accept_new,  // a machine that is not there yet is added; a changed key is refused all the same
+  any,         // of a VM that ff-ci has just booted on this machine; no job can ask for it
 };
 
 // How a test's processes are kept together on a machine, so that all of them can be killed.
@@ -126,6 +127,41 @@ struct SshHostsSpec {
                                              // stdout are the connection
   RemoteIsolation isolation = RemoteIsolation::automatic;
   std::string arch;  // uname -m of the machines; empty: as here
+};
+
+enum class Accelerator {
+  automatic,  // KVM where it can be opened and shows signs of life, else TCG
+  kvm,
+  tcg,  // in software
+};
+
+// How a VM comes up that is not the first one.
+enum class SnapshotStart {
+  automatic,  // from the state of the first, saved as soon as it had booted
+  off,        // it boots
+};
+
+// VMs that ff-ci boots, and boots again when their kernel is not fit for another test.
+struct QemuHostsSpec {
+  int count = 1;
+  std::string program;                 // empty: qemu-system-ARCH
+  std::string arch;                    // uname -m in the VM; empty: as here
+  std::string kernel;                  // empty: the image boots by itself
+  std::string initrd;                  // empty: none
+  std::string append;                  // to the kernel's command line
+  std::string image;                   // of the first disk, never written to; empty: none
+  std::uint64_t memory = 2ULL << 30;   // bytes of each
+  int cpus = 2;                        // of each
+  std::vector<std::uint64_t> disks;    // bytes of each further disk: TEST_DEV, then SCRATCH_DEV
+  std::vector<std::string> arguments;  // for QEMU, behind ff-ci's own
+  Accelerator accelerator = Accelerator::automatic;
+  SnapshotStart snapshot = SnapshotStart::automatic;
+  Duration boot_timeout = std::chrono::minutes(5);
+  int slots = 1;                // tests at once in one VM
+  std::string path;             // where the relative directories of suites start there
+  std::string user = "root";    // to log in as
+  bool replace_tainted = true;  // also after a warning or an oops that the kernel survived
+  std::string where;            // file:line:col
 };
 
 struct KernelLogAllowance {
@@ -227,9 +263,15 @@ struct JobSpec {
   std::vector<SuiteSpec> suites;
   std::optional<LocalHostsSpec> local;
   std::optional<SshHostsSpec> ssh;
+  std::optional<QemuHostsSpec> qemu;
   RunSpec run;
   GateSpec gate;
   ReportsSpec reports;
 };
+
+// No test runs on this machine itself.
+[[nodiscard]] inline bool only_on_others(const JobSpec& spec) {
+  return !spec.local && (spec.ssh || spec.qemu);
+}
 
 }  // namespace ffci

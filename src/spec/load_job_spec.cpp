@@ -32,6 +32,7 @@ JobSpec read_job(const Field& document, const SpecSource& source) {
   job.suites = read_suites(fields.required("suites"), hosts);
   job.local = std::move(hosts.local);
   job.ssh = std::move(hosts.ssh);
+  job.qemu = std::move(hosts.qemu);
   job.run = read_run(fields.optional("run"));
   job.reports = read_reports(fields.optional("reports"));
   // A relative default is where the file could have named it.

@@ -114,13 +114,16 @@ void read_exclusions(const Field& field, FstestsSuiteSpec& suite) {
 
 // A host that does not say where its fstests are. nullopt: each one does.
 std::optional<std::string> host_without_path(const HostsSpec& hosts) {
-  if (hosts.local || !hosts.ssh) return "this machine";
-  for (const auto* machines : {&hosts.ssh->machines, &hosts.base_machines}) {
-    for (const SshMachineSpec& machine : *machines) {
-      if (machine.path.empty())
-        return fmt::format("machine '{}' (at {})", machine.host, machine.where);
-    }
+  if (hosts.local || (!hosts.ssh && !hosts.qemu)) return "this machine";
+  std::vector<SshMachineSpec> machines = hosts.base_machines;
+  if (hosts.ssh)
+    machines.insert(machines.begin(), hosts.ssh->machines.begin(), hosts.ssh->machines.end());
+  for (const SshMachineSpec& machine : machines) {
+    if (machine.path.empty())
+      return fmt::format("machine '{}' (at {})", machine.host, machine.where);
   }
+  if (hosts.qemu && hosts.qemu->path.empty())
+    return fmt::format("the VMs of 'hosts.qemu' (at {})", hosts.qemu->where);
   return std::nullopt;
 }
 

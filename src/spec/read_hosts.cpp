@@ -126,11 +126,13 @@ HostsSpec read_hosts(const Field& field) {
   Fields fields(field);
   const Field local = fields.optional("local");
   const Field ssh = fields.optional("ssh");
-  if (fields.is_map() && !local.present() && !ssh.present())
-    field.complain("'hosts' needs 'local' or 'ssh'");
+  const Field qemu = fields.optional("qemu");
+  if (fields.is_map() && !local.present() && !ssh.present() && !qemu.present())
+    field.complain("'hosts' needs 'local', 'ssh' or 'qemu'");
   if (local.present()) hosts.local = read_local(local, hosts.no_devices);
   if (ssh.present()) hosts.ssh = read_ssh_hosts(ssh, {});
-  fields.not_supported({"qemu", "mkosi"});
+  if (qemu.present()) hosts.qemu = read_qemu_hosts(qemu);
+  fields.not_supported({"mkosi"});
   fields.finish();
   return hosts;
 }

@@ -1,0 +1,112 @@
+#include "hosts/qemu_command_line.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "hosts/run_key.hpp"
+
+namespace ffci {
+namespace {
+
+struct Machine {
+  std::string_view arch, type, console;
+  bool has_acpi_and_smbios;
+};
+
+constexpr Machine machines[] = {
+    {"x86_64", "q35", "ttyS0", true},    {"i386", "q35", "ttyS0", true},
+    {"i686", "q35", "ttyS0", true},      {"aarch64", "virt", "ttyAMA0", true},
+    {"riscv64", "virt", "ttyS0", false},
+};
+
+// Others have a default of their own.
+Machine machine_of(const std::string& arch) {
+  const auto* const known = std::find_if(std::begin(machines), std::end(machines),
+                                         [&](const Machine& one) { return one.arch == arch; });
+  return known != std::end(machines) ? *known : Machine{arch, "", "ttyS0", false};
+}
+
+// In QEMU's lists of properties a comma is written twice.
+std::string value(std::string_view text) {
+  std::string quoted;
+  for (const char c : text)
+    quoted += c == ',' ? std::string(",,") : std::string(1, c);
+  return quoted;
+}
+
+bool says(std::string_view append, std::string_view key) {
+  for (const std::string_view word : split(append, ' ')) {
+    if (word.substr(0, word.find('=')) == key) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::string kernel_command_line(const std::string& arch, const std::string& append) {
+  struct Setting {
+    std::string key, text;
+  };
+  const Setting settings[] = {
+      {"console", fmt::format("console={}", machine_of(arch).console)},
+      {"panic", "panic=-1"},  // the VM ends at once, see -no-reboot
+      {"loglevel", "ignore_loglevel"},
+      {"printk.time", "printk.time=1"},  // tells the kernel's lines from those of others
+      // What ff-ci does to a VM that hangs, so that it tells where.
+      {"unknown_nmi_panic", "unknown_nmi_panic"},
+  };
+  std::string line;
+  for (const Setting& setting : settings) {
+    if (!says(append, setting.key)) line += (line.empty() ? "" : " ") + setting.text;
+  }
+  return append.empty() ? line : line + " " + append;
+}
+
+std::vector<std::string> qemu_command_line(const QemuHostsSpec& spec, const QemuLaunch& launch) {
+  const Machine machine = machine_of(launch.arch);
+  std::vector<std::string> words{spec.program.empty() ? "qemu-system-" + launch.arch : spec.program,
+                                 "-name",
+                                 value(launch.name),
+                                 "-nodefaults",
+                                 "-no-user-config",
+                                 "-display",
+                                 "none",
+                                 "-no-reboot"};
+  const auto add = [&words](std::initializer_list<std::string> more) {
+    words.insert(words.end(), more);
+  };
+  if (!machine.type.empty()) add({"-machine", std::string(machine.type)});
+  add({"-accel", launch.accelerator == Accelerator::kvm ? "kvm" : "tcg", "-cpu", "max"});
+  add({"-m", fmt::format("size={}B", spec.memory), "-smp", fmt::format("{}", spec.cpus)});
+  add({"-chardev", fmt::format("socket,id=qmp,fd={}", launch.qmp), "-mon",
+       "chardev=qmp,mode=control"});
+  add({"-chardev", fmt::format("file,id=console,append=on,path={}", value(launch.console)),
+       "-serial", "chardev:console"});
+  if (!spec.kernel.empty())
+    add({"-kernel", spec.kernel, "-append", kernel_command_line(launch.arch, spec.append)});
+  if (!spec.initrd.empty()) add({"-initrd", spec.initrd});
+  // QEMU chooses the port, so that no two take the same one.
+  add({"-netdev", "user,id=net0,hostfwd=tcp:127.0.0.1:0-:22", "-device",
+       "virtio-net-pci,netdev=net0,romfile="});
+  for (const QemuDrive& drive : launch.drives) {
+    add({"-drive",
+         fmt::format("if=none,id={0},file={1},format={2},snapshot={3},cache=unsafe,discard=unmap",
+                     drive.serial, value(drive.path), drive.format,
+                     drive.throw_away ? "on" : "off"),
+         "-device", fmt::format("virtio-blk-pci,drive={0},serial={0}", drive.serial)});
+  }
+  add({"-device", "virtio-rng-pci"});
+  if (machine.has_acpi_and_smbios) {
+    add({"-device", "vmgenid,guid=auto", "-smbios",
+         "type=11,value=io.systemd.credential.binary:ssh.authorized_keys." + spec.user + "=" +
+             to_base64(launch.authorized_key + "\n")});
+  }
+  add({"-fw_cfg", "name=opt/ff-ci/authorized_keys,string=" + value(launch.authorized_key)});
+  if (launch.incoming >= 0) add({"-incoming", fmt::format("fd:{}", launch.incoming)});
+  words.insert(words.end(), spec.arguments.begin(), spec.arguments.end());
+  return words;
+}
+
+}  // namespace ffci

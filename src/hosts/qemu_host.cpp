@@ -1,0 +1,453 @@
+#include "hosts/qemu_host.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <map>
+
+#include "base/text.hpp"
+#include "hosts/qemu_machine.hpp"
+#include "hosts/vm_console.hpp"
+#include "hosts/vm_disks.hpp"
+#include "hosts/vm_log_in.hpp"
+#include "hosts/vm_wake_up.hpp"
+
+namespace ffci {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr Duration log_in_pause = std::chrono::milliseconds(500);
+constexpr Duration end_grace = std::chrono::seconds(2);    // for QEMU's end behind SSH's
+constexpr Duration last_words = std::chrono::seconds(10);  // of a kernel that was interrupted
+
+class QemuHost final : public Host {
+ public:
+  QemuHost(asio::io_context& loop, QemuHostOptions options, std::shared_ptr<VmPool> pool)
+      : loop_(loop),
+        options_(std::move(options)),
+        pool_(std::move(pool)),
+        console_(options_.allowed, [this](const std::string& line) { tell_kernel_line(line); }),
+        patience_(loop) {}
+  ~QemuHost() override { drop_life(); }
+
+  void start(HostObserver& observer) override {
+    observer_ = &observer;
+    drop_life();
+    stopping_ = false;
+    asio::post(loop_, [this, life = life_] {
+      if (life == life_) begin();
+    });
+  }
+
+  void set_up(size_t suite, const Command& scope, ScopeObserver& observer) override {
+    if (log_in_) log_in_->host().set_up(suite, scope, observer);
+  }
+  void tear_down(size_t suite) override {
+    if (log_in_) log_in_->host().tear_down(suite);
+  }
+  void stop_scope(size_t suite, Urgency urgency) override {
+    if (log_in_) log_in_->host().stop_scope(suite, urgency);
+  }
+
+  void run(std::uint64_t number, int slot, size_t suite, const Command& command,
+           CommandObserver& observer) override {
+    if (!log_in_ || phase_ != Phase::up) return;  // lost, and the engine is about to be told
+    auto relay = std::make_shared<Relay>(*this, number, observer);
+    running_[number] = relay;
+    log_in_->host().run(number, slot, suite, with_devices(command), *relay);
+  }
+  void stop_command(std::uint64_t number, Urgency urgency) override {
+    if (log_in_) log_in_->host().stop_command(number, urgency);
+  }
+
+  void stop(Urgency urgency) override {
+    stopping_ = true;
+    if (phase_ == Phase::up && log_in_) return log_in_->host().stop(urgency);
+    if (phase_ == Phase::ending) return;  // its end is told soon
+    go_down();
+  }
+
+ private:
+  enum class Phase {
+    none,     // not started, or lost
+    waiting,  // for its turn, or for the snapshot
+    booting,  // until somebody can log in
+    logging_in,
+    waking,  // a clone gets what must be its own
+    saving,
+    up,
+    ending,  // what was up is no more, QEMU's end is awaited
+    going_down,
+    down,
+  };
+
+  // Between a command in the VM and its observer: what the kernel has said before comes first.
+  class Relay final : public CommandObserver {
+   public:
+    Relay(QemuHost& host, std::uint64_t number, CommandObserver& observer)
+        : host_(host), number_(number), observer_(observer) {}
+    void on_output(Stream stream, std::string_view bytes) override {
+      host_.read_console();
+      observer_.on_output(stream, bytes);
+    }
+    void on_over(const CommandEnd& end) override {
+      host_.read_console();
+      observer_.on_over(end);
+    }
+    void on_end(const CommandEnd& end, const std::optional<std::string>& unusable) override {
+      host_.read_console();
+      asio::post(host_.loop_, [gone = std::move(host_.running_[number_])] {});
+      host_.running_.erase(number_);
+      observer_.on_end(end, unusable);
+    }
+    void tell_log(std::string_view line) { observer_.on_output(Stream::kernel_log, line); }
+
+   private:
+    QemuHost& host_;
+    std::uint64_t number_;
+    CommandObserver& observer_;
+  };
+
+  // Coming up.
+
+  void begin() {
+    phase_ = Phase::waiting;
+    switch (pool_->snapshot()) {
+      case VmPool::Snapshot::unmade:
+        pool_->begin_snapshot();
+        kind_ = VmStart::boot_to_be_saved;
+        break;
+      case VmPool::Snapshot::in_making:
+        return pool_->await_snapshot([this, life = life_] {
+          if (life == life_ && phase_ == Phase::waiting) begin();
+        });
+      case VmPool::Snapshot::ready:
+        kind_ = VmStart::from_snapshot;
+        break;
+      case VmPool::Snapshot::none:
+        kind_ = VmStart::boot;
+        break;
+    }
+    pool_->await_turn([this, life = life_](BootTurn turn) {
+      if (life != life_ || phase_ != Phase::waiting) return;
+      turn_ = std::move(turn);
+      make_disks();
+    });
+  }
+
+  void make_disks() {
+    phase_ = Phase::booting;
+    auto directory = pool_->make_directory();
+    if (!directory) return fail_to_start(directory.error().message);
+    directory_ = std::move(*directory);
+    disk_maker_ = make_vm_disks(loop_, *pool_, kind_, directory_,
+                                [this, life = life_](const Result<std::vector<QemuDrive>>& drives) {
+                                  // From within make_vm_disks, perhaps.
+                                  asio::post(loop_, [this, life, drives] {
+                                    if (life != life_) return;
+                                    if (drives) return boot(*drives);
+                                    fail_to_start(drives.error().message);
+                                  });
+                                });
+  }
+
+  void boot(const std::vector<QemuDrive>& drives) {
+    console_.begin();
+    QemuMachineOptions machine;
+    machine.spec = pool_->spec();
+    machine.launch.name = options_.ssh.name;
+    machine.launch.arch = options_.ssh.arch;
+    machine.launch.accelerator = accelerator_ = pool_->accelerator();
+    machine.launch.drives = drives;
+    machine.launch.authorized_key = pool_->authorized_key();
+    machine.directory = directory_;
+    if (kind_ == VmStart::from_snapshot) machine.saved = pool_->snapshot_directory() + "/state";
+    if (pool_->keep_alive()) machine.keep_open = pool_->lock();
+    QemuMachine::Callbacks callbacks;
+    callbacks.on_console = [this](std::string_view bytes) { take_console(bytes); };
+    callbacks.on_reachable = [this](int port) {
+      port_ = port;
+      log_in();
+    };
+    callbacks.on_silent = [this] {
+      if (accelerator_ != Accelerator::kvm || !pool_->give_up_kvm(options_.ssh.name)) return;
+      drop_machine();
+      make_disks();
+    };
+    callbacks.on_gone = [this](const std::string& why) { end_life(why); };
+    auto started = QemuMachine::start(loop_, std::move(machine), std::move(callbacks));
+    if (!started) return fail_to_start(started.error().message);
+    machine_ = std::move(*started);
+  }
+
+  void log_in() {
+    phase_ = Phase::logging_in;
+    SshHostOptions ssh = options_.ssh;
+    ssh.machine.host = "127.0.0.1";
+    ssh.machine.port = port_;
+    VmLogIn::Callbacks callbacks;
+    callbacks.on_up = [this](const HostReady& facts) { consider(facts); };
+    callbacks.on_lost = [this](const std::string& why, bool for_good) {
+      lose_log_in(why, for_good);
+    };
+    callbacks.on_down = [this] { on_log_in_down(); };
+    log_in_ = std::make_shared<VmLogIn>(loop_, std::move(ssh), pool_->credentials(),
+                                        std::move(callbacks));
+    log_in_->start();
+  }
+
+  void consider(const HostReady& facts) {
+    facts_ = facts;
+    machine_->be_up();
+    if (kind_ == VmStart::boot_to_be_saved) {
+      phase_ = Phase::saving;
+      return log_in_->host().stop(Urgency::in_order);
+    }
+    if (kind_ == VmStart::boot) return be_up();
+    phase_ = Phase::waking;
+    wake_up_ = std::make_shared<VmWakeUp>([this](const std::string& trouble) {
+      if (!trouble.empty()) pool_->note(fmt::format("{}: {}", options_.ssh.name, trouble));
+      be_up();
+    });
+    log_in_->host().run(0, 1, 0, wake_up_command(options_.ssh.name), *wake_up_);
+  }
+
+  void be_up() {
+    phase_ = Phase::up;
+    turn_.reset();
+    HostReady ready = facts_;
+    ready.kind = "qemu";
+    // VMs that start from one state believe that they are in the same boot.
+    ready.boot_id = fmt::format("{}.{}", facts_.boot_id, life_);
+    ready.log_in = fmt::format(
+        "ssh -i {} -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o "
+        "UserKnownHostsFile=/dev/null "
+        "-p {} {}@127.0.0.1",
+        shell_quote(pool_->key_file()), port_, pool_->spec().user);
+    observer_->on_up(ready);
+  }
+
+  // The first VM has come up: what it is now, all begin with, itself too.
+  void save() {
+    drop_log_in();
+    machine_->save(directory_ + "/state", [this](const Result<void>& saved) {
+      saved_ = saved.has_value();
+      if (saved_) return machine_->kill();
+      kind_ = VmStart::boot;
+      pool_->give_up_snapshot(saved.error().message);
+      log_in();
+    });
+  }
+
+  // The VM and its kernel.
+
+  void read_console() {
+    if (machine_) machine_->read_console();
+  }
+
+  void take_console(std::string_view bytes) {
+    observer_->on_console(bytes);
+    console_.feed(bytes);
+    if (phase_ != Phase::up || !pool_->spec().replace_tainted) return;
+    const std::optional<FoundSplat> taint = console_.taint();
+    if (!taint || taint->title == told_taint_) return;
+    told_taint_ = taint->title;
+    observer_->on_worn(fmt::format("its kernel is tainted ({}), and it is replaced", taint->title));
+  }
+
+  void tell_kernel_line(const std::string& line) {
+    observer_->on_log(line);
+    std::vector<std::shared_ptr<Relay>> relays;
+    for (const auto& [number, relay] : running_)
+      relays.push_back(relay);
+    for (const auto& relay : relays)
+      relay->tell_log(line);
+  }
+
+  // With two disks and a slot for all of them, suites of fstests have devices.
+  [[nodiscard]] Command with_devices(Command command) const {
+    const size_t disks = pool_->spec().disks.size();
+    if (!command.test_devices || disks < 2 || options_.ssh.slots > 1) return command;
+    const auto device = [first = pool_->spec().image.empty() ? 'a' : 'b'](size_t disk) {
+      return fmt::format("/dev/vd{}", static_cast<char>(first + static_cast<int>(disk)));
+    };
+    std::string scratch;
+    for (size_t disk = 1; disk < disks; ++disk)
+      scratch += (scratch.empty() ? "" : " ") + device(disk);
+    command.environment.emplace_back("FFCI_TEST_DEV", device(0));
+    command.environment.emplace_back("FFCI_SCRATCH_DEVS", scratch);
+    command.environment.emplace_back("FFCI_DEVICE_DIR", "/var/tmp/ff-ci-devices");
+    return command;
+  }
+
+  // Being lost, and going down.
+
+  void lose_log_in(const std::string& why, bool for_good) {
+    drop_log_in_but_what_runs();
+    if (phase_ == Phase::up) {
+      phase_ = Phase::ending;
+      why_lost_ = why;
+      if (stopping_) return machine_->kill();
+      return patience_.set(end_grace, [this] { interrupt(); });
+    }
+    if (phase_ == Phase::saving) return save();  // its goodbye was not answered
+    why_lost_ = why;
+    if (for_good) {
+      for_good_ = true;
+      return machine_->kill();
+    }
+    // Until the timeout of the boot.
+    patience_.set(log_in_pause, [this] { log_in(); });
+  }
+
+  // QEMU lives, and nobody answers in it.
+  void interrupt() {
+    hung_ = true;
+    machine_->interrupt();
+    patience_.set(last_words, [this] { machine_->kill(); });
+  }
+
+  // QEMU is gone, and its console has been read.
+  void end_life(const std::string& why) {
+    if (phase_ == Phase::going_down) return be_down();
+    if (phase_ == Phase::saving && saved_) return end_saving();
+    if (phase_ == Phase::saving || (kind_ == VmStart::boot_to_be_saved && phase_ != Phase::up))
+      pool_->give_up_snapshot("the first one was lost: " + reason(why));
+    if (kind_ == VmStart::from_snapshot && phase_ != Phase::up && phase_ != Phase::ending)
+      pool_->give_up_snapshot(reason(why));
+    const std::string text = reason(why);
+    const bool for_good = for_good_;
+    drop_life();
+    if (stopping_) phase_ = Phase::down;
+    observer_->on_lost(text, for_good);
+  }
+
+  // Its state is complete, and nobody writes to its disks any more.
+  void end_saving() {
+    pool_->end_snapshot(std::exchange(directory_, {}));
+    drop_life();
+    begin();
+  }
+
+  [[nodiscard]] std::string reason(const std::string& qemu) const {
+    const std::optional<FoundSplat> splat = console_.taint();
+    if (hung_) return fmt::format("it hung: {}", why_lost_);
+    if (splat && splat->fatal()) return "its kernel died: " + splat->title;
+    if (for_good_) return why_lost_;
+    if (!qemu.empty() && !why_lost_.empty() && phase_ == Phase::logging_in)
+      return fmt::format("{}; at last: {}", qemu, why_lost_);
+    if (!qemu.empty()) return qemu;
+    return phase_ == Phase::up || phase_ == Phase::ending ? "the VM powered off or was reset"
+                                                          : "the VM ended while it booted";
+  }
+
+  void fail_to_start(const std::string& why) {
+    if (kind_ != VmStart::boot) pool_->give_up_snapshot(why);
+    drop_life();
+    observer_->on_lost(why, false);
+  }
+
+  void on_log_in_down() {
+    if (phase_ == Phase::saving && !stopping_) return save();
+    go_down();
+  }
+
+  void go_down() {
+    if (phase_ == Phase::going_down) return;
+    if (pool_->keep_alive() && phase_ == Phase::up) {
+      machine_->leave_alone();
+      pool_->leave_alone();
+      directory_.clear();
+    } else if (machine_) {
+      phase_ = Phase::going_down;
+      return machine_->kill();
+    }
+    be_down();
+  }
+
+  void be_down() {
+    if (kind_ == VmStart::boot_to_be_saved) pool_->give_up_snapshot({});
+    drop_life();
+    phase_ = Phase::down;
+    asio::post(loop_, [this, life = life_] {
+      if (life == life_) observer_->on_down();
+    });
+  }
+
+  // What is dropped may be on the stack: it goes with the loop's next turn, and is silent.
+
+  void drop_log_in_but_what_runs() {
+    if (!log_in_) return;
+    log_in_->silence();
+    asio::post(loop_, [gone = std::move(log_in_), wake_up = std::move(wake_up_)]() mutable {
+      gone.reset();
+      wake_up.reset();
+    });
+    log_in_.reset();
+  }
+
+  void drop_log_in() {
+    drop_log_in_but_what_runs();
+    asio::post(loop_, [running = std::move(running_)] {});
+    running_.clear();
+  }
+
+  void drop_machine() {
+    patience_.cancel();
+    if (machine_) machine_->be_silent();
+    asio::post(loop_, [machine = std::shared_ptr<QemuMachine>(std::move(machine_)),
+                       maker = std::shared_ptr<ChildProgram>(std::move(disk_maker_)), pool = pool_,
+                       directory = std::exchange(directory_, {})]() mutable {
+      maker.reset();
+      machine.reset();
+      pool->remove_directory(directory);
+    });
+  }
+
+  void drop_life() {
+    ++life_;
+    drop_log_in();
+    drop_machine();
+    turn_.reset();
+    told_taint_.clear();
+    why_lost_.clear();
+    hung_ = for_good_ = saved_ = false;
+    phase_ = Phase::none;
+  }
+
+  asio::io_context& loop_;
+  QemuHostOptions options_;
+  std::shared_ptr<VmPool> pool_;
+  HostObserver* observer_ = nullptr;
+  VmConsole console_;
+  bool stopping_ = false;
+
+  // Of this life.
+  std::uint64_t life_ = 0;
+  Phase phase_ = Phase::none;
+  VmStart kind_ = VmStart::boot;
+  Accelerator accelerator_ = Accelerator::tcg;
+  BootTurn turn_;
+  std::string directory_;
+  std::unique_ptr<ChildProgram> disk_maker_;
+  std::unique_ptr<QemuMachine> machine_;
+  int port_ = 0;
+  std::shared_ptr<VmLogIn> log_in_;
+  std::shared_ptr<VmWakeUp> wake_up_;
+  HostReady facts_;
+  std::map<std::uint64_t, std::shared_ptr<Relay>> running_;
+  std::string told_taint_, why_lost_;
+  bool hung_ = false, for_good_ = false, saved_ = false;
+  Deadline patience_;
+};
+
+}  // namespace
+
+std::unique_ptr<Host> make_qemu_host(asio::io_context& loop, QemuHostOptions options,
+                                     std::shared_ptr<VmPool> pool) {
+  return std::make_unique<QemuHost>(loop, std::move(options), std::move(pool));
+}
+
+}  // namespace ffci

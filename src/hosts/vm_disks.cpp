@@ -1,0 +1,61 @@
+#include "hosts/vm_disks.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace ffci {
+namespace {
+
+Result<void> make_sparse_file(const std::string& path, std::uint64_t size) {
+  const Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (file && ::ftruncate(file.get(), static_cast<off_t>(size)) == 0) return {};
+  return fail(ErrorKind::io, fmt::format("cannot make {}: {}", path, std::strerror(errno)));
+}
+
+}  // namespace
+
+std::unique_ptr<ChildProgram> make_vm_disks(boost::asio::io_context& loop, const VmPool& pool,
+                                            VmStart start, const std::string& directory,
+                                            const OnDisks& on_disks) {
+  const bool clone = start == VmStart::from_snapshot;
+  const std::string& place = clone ? pool.snapshot_directory() : directory;
+  const QemuHostsSpec& spec = pool.spec();
+  const std::string overlay = place + "/image";
+  std::vector<QemuDrive> drives;
+  if (!spec.image.empty() && start == VmStart::boot) {
+    drives.push_back({spec.image, pool.image_format(), "image", true});
+  } else if (!spec.image.empty()) {
+    drives.push_back({overlay, "qcow2", "image", clone});
+  }
+  for (size_t disk = 0; disk < spec.disks.size(); ++disk) {
+    const std::string name = fmt::format("disk{}", disk + 1);
+    drives.push_back({fmt::format("{}/{}", place, name), "raw", name, clone});
+    if (clone) continue;
+    if (const auto made = make_sparse_file(drives.back().path, spec.disks[disk]); !made) {
+      on_disks(tl::unexpected(made.error()));
+      return {};
+    }
+  }
+  if (spec.image.empty() || start != VmStart::boot_to_be_saved) {
+    on_disks(drives);
+    return {};
+  }
+  ChildProgramOptions program;
+  program.arguments = {"qemu-img",          "create", "-q",       "-f",   "qcow2", "-F",
+                       pool.image_format(), "-b",     spec.image, overlay};
+  program.directory = directory;
+  program.output = directory + "/errors";
+  auto made = ChildProgram::start(loop, program, [drives, on_disks](const ExitStatus& status) {
+    if (status.success()) return on_disks(drives);
+    on_disks(fail(ErrorKind::io, "qemu-img create: " + describe(status)));
+  });
+  if (made) return std::move(*made);
+  on_disks(tl::unexpected(made.error()));
+  return {};
+}
+
+}  // namespace ffci

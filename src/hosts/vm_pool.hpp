@@ -1,0 +1,90 @@
+// VmPool is what the VMs of a job share: the key to log in to them, the directory of their files,
+// their turns to boot, and the state that they start from once the first has booted.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "hosts/run_key.hpp"
+#include "hosts/ssh_credentials.hpp"
+#include "hosts/temporary_directories.hpp"
+#include "model/job_spec.hpp"
+
+namespace ffci {
+
+// A VM has its turn for as long as somebody holds this.
+using BootTurn = std::shared_ptr<void>;
+
+class VmPool : public std::enable_shared_from_this<VmPool> {
+ public:
+  struct Options {
+    QemuHostsSpec spec;
+    bool keep_alive = false;
+    std::function<void(const std::string&)> note;  // tells people what was not as expected
+  };
+  enum class Snapshot { unmade, in_making, ready, none };
+
+  // Errors: files of the spec can't be read (no_input), the memory is not there (unavailable), the
+  // directory can't be made (io).
+  [[nodiscard]] static Result<std::shared_ptr<VmPool>> open(boost::asio::io_context& loop,
+                                                            Options options);
+
+  [[nodiscard]] const QemuHostsSpec& spec() const { return options_.spec; }
+  [[nodiscard]] bool keep_alive() const { return options_.keep_alive; }
+  [[nodiscard]] SshCredentials& credentials() { return credentials_; }
+  [[nodiscard]] const std::string& authorized_key() const { return authorized_key_; }
+  [[nodiscard]] const std::string& key_file() const { return key_file_; }
+  [[nodiscard]] const std::string& image_format() const { return image_format_; }
+  [[nodiscard]] int lock() const { return directories_.lock(); }
+  void note(const std::string& text) const { options_.note(text); }
+
+  // A directory that nobody else can look into. Error (io): it can't be made.
+  [[nodiscard]] Result<std::string> make_directory();
+  void remove_directory(const std::string& directory);
+  void leave_alone() { directories_.leave_alone(); }
+
+  // kvm or tcg.
+  [[nodiscard]] Accelerator accelerator() const { return accelerator_; }
+  // A VM has shown no sign of life under KVM: true when it, and all others, are to boot with TCG.
+  [[nodiscard]] bool give_up_kvm(const std::string& host);
+
+  // `have` is called with the next turn of the loop that has room for one more.
+  void await_turn(std::function<void(BootTurn)> have);
+
+  [[nodiscard]] Snapshot snapshot() const { return snapshot_; }
+  void begin_snapshot() { snapshot_ = Snapshot::in_making; }
+  // Of the VM that was saved, with its disks and its state.
+  void end_snapshot(const std::string& directory);
+  void give_up_snapshot(const std::string& why);  // empty: nobody needs to know
+  // Called when one is no longer in the making.
+  void await_snapshot(std::function<void()> decided) { waiting_.push_back(std::move(decided)); }
+  [[nodiscard]] const std::string& snapshot_directory() const { return snapshot_directory_; }
+
+ private:
+  VmPool(boost::asio::io_context& loop, Options options);
+  [[nodiscard]] Result<void> look_at_files();
+  [[nodiscard]] Result<void> check_memory() const;
+  [[nodiscard]] Result<void> make_key();
+  void give_turns();
+  void tell_waiting();
+
+  boost::asio::io_context& loop_;
+  Options options_;
+  TemporaryDirectories directories_;
+  SshCredentials credentials_;
+  std::string authorized_key_, key_file_, image_format_;
+  Accelerator accelerator_ = Accelerator::tcg;
+
+  int turns_left_;
+  std::deque<std::function<void(BootTurn)>> queue_;
+
+  Snapshot snapshot_;
+  std::string snapshot_directory_;
+  std::vector<std::function<void()>> waiting_;
+};
+
+}  // namespace ffci
