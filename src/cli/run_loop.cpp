@@ -238,22 +238,12 @@ void RunLoop::perform(const action::StartBatch& start) {
   setting.files_limit = options_.files_limit;
   setting.allowed = &options_.kernel_log_allowed;
   setting.now = [this] { return now(); };
-  setting.tell = [this, number = start.batch](Input input) {
+  setting.tell = [this](Input input) {
     if (const auto* abandon = std::get_if<input::Abandon>(&input)) {
       return results_unwritable({ErrorKind::io, abandon->why});
     }
-    const auto* end = std::get_if<input::EndBatch>(&input);
-    const bool over = end != nullptr;
-    if (over) {
-      end_batch(*end);
-    } else {
-      tell(std::move(input));
-    }
-    // It is on the stack: it goes with the loop's next turn.
-    if (over)
-      boost::asio::post(
-          loop_,
-          [gone = std::make_shared<decltype(batches_)::node_type>(batches_.extract(number))] {});
+    if (auto* end = std::get_if<input::EndBatch>(&input)) return end_batch(std::move(*end));
+    tell(std::move(input));
   };
   setting.in_background = [this](std::function<void()> work, std::function<void()> done) {
     boost::asio::post(background_, [this, work = std::move(work), done = std::move(done),
@@ -293,15 +283,13 @@ void RunLoop::lose_batches(size_t host, const std::string& why) {
 // The slot of a host that wants to be replaced takes nothing more, and the host goes with the last
 // of them: before the engine's next batch there has begun.
 void RunLoop::end_batch(input::EndBatch end) {
-  const auto batch = batches_.find(end.batch);
-  const std::optional<std::string> worn =
-      batch == batches_.end() ? std::nullopt : links_[batch->second.host]->worn();
+  auto ended = batches_.extract(end.batch);
+  const size_t host = ended.mapped().host;
+  // It is on the stack: it goes with the loop's next turn.
+  boost::asio::post(loop_, [gone = std::make_shared<decltype(ended)>(std::move(ended))] {});
+  const std::optional<std::string> worn = links_[host]->worn();
   if (!worn) return tell(std::move(end));
-  const size_t host = batch->second.host;
-  const auto others = std::count_if(batches_.begin(), batches_.end(), [&](const auto& other) {
-    return other.second.host == host && other.first != end.batch;
-  });
-  if (others > 0) {
+  if (has_batches(host)) {
     end.slot_unusable = *worn;
     return tell(std::move(end));
   }
@@ -310,10 +298,13 @@ void RunLoop::end_batch(input::EndBatch end) {
   if (!working_) work_off_inputs();
 }
 
+bool RunLoop::has_batches(size_t host) const {
+  return std::any_of(batches_.begin(), batches_.end(),
+                     [&](const auto& batch) { return batch.second.host == host; });
+}
+
 void RunLoop::replace_when_idle(size_t host) {
-  for (const auto& [number, batch] : batches_) {
-    if (batch.host == host) return;
-  }
+  if (has_batches(host)) return;
   boost::asio::post(loop_, [this, host] {
     if (const auto worn = links_[host]->worn()) links_[host]->on_lost(*worn, false);
   });
