@@ -87,7 +87,7 @@ class QemuHost final : public Host {
   class Relay final : public CommandObserver {
    public:
     Relay(QemuHost& host, std::uint64_t number, CommandObserver& observer)
-        : host_(host), number_(number), observer_(observer) {}
+        : host_(host), number_(number), observer_(observer), hold_(host.loop_) {}
     void on_output(Stream stream, std::string_view bytes) override {
       host_.read_console();
       observer_.on_output(stream, bytes);
@@ -98,16 +98,23 @@ class QemuHost final : public Host {
     }
     void on_end(const CommandEnd& end, const std::optional<std::string>& unusable) override {
       host_.read_console();
-      asio::post(host_.loop_, [gone = std::move(host_.running_[number_])] {});
-      host_.running_.erase(number_);
-      observer_.on_end(end, unusable);
+      if (end.command || end.setup || end.stopped) return tell_end(end, unusable);
+      // SSH may only be the first to hear that the VM ends.
+      hold_.set(end_grace, [this, end, unusable] { tell_end(end, unusable); });
     }
     void tell_log(std::string_view line) { observer_.on_output(Stream::kernel_log, line); }
 
    private:
+    void tell_end(const CommandEnd& end, const std::optional<std::string>& unusable) {
+      asio::post(host_.loop_, [gone = std::move(host_.running_[number_])] {});
+      host_.running_.erase(number_);
+      observer_.on_end(end, unusable);
+    }
+
     QemuHost& host_;
     std::uint64_t number_;
     CommandObserver& observer_;
+    Deadline hold_;
   };
 
   // Coming up.

@@ -1,0 +1,189 @@
+#!/usr/bin/env python3
+"""VMs that ff-ci boots with QEMU, in software: their kernels panic, hang, oops and flood, and ff-ci goes on."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+import unittest
+
+from harness import FfciTest, wait_for
+from qemu_guest import QEMU, make_guest, skip_reason
+
+BOOT_TIMEOUT = "4m"  # computers that test are busy
+
+
+def qemus(folder):
+    """The pids of the QEMUs that have their files below the folder."""
+    found = []
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            if os.readlink(process / "cwd").startswith(str(folder)) and QEMU in (process / "cmdline").read_text():
+                found.append(int(process.name))
+        except OSError:
+            pass
+    return found
+
+
+@unittest.skipIf(skip_reason(), skip_reason())
+class QemuTest(FfciTest):
+    def setUp(self):
+        super().setUp()
+        self.guest = make_guest()
+        self.temporary = self.folder / "tmp"
+        self.temporary.mkdir()
+
+    def vms(self, tests, run="", suite="", **qemu):
+        keys = {"count": 1, "kernel": str(self.guest.kernel), "initrd": str(self.guest.initrd), "memory": "256M", "cpus": 1,
+                "accelerator": "tcg", "boot-timeout": BOOT_TIMEOUT, "snapshot": "off", "path": "/root",
+                **{key.replace("_", "-"): value for key, value in qemu.items()}}
+        self._write_job(tests, suite, {"qemu": keys}, {"kill-after": "1s", "probe-interval": "10s"}, run)
+
+    def ffci(self, *arguments, timeout=500, **options):
+        return super().ffci(*arguments, timeout=timeout, env={"TMPDIR": str(self.temporary)}, **options)
+
+    def start(self, *arguments):
+        return super().start(*arguments, env={"TMPDIR": str(self.temporary)})
+
+    def run_job(self, *arguments):
+        ended = self.ffci("run", "job.yaml", *arguments)
+        self.shown = ended.stdout + ended.stderr
+        return ended
+
+    def file(self, name):
+        return (self.folder / "results" / "latest" / name).read_text(errors="replace")
+
+    def assert_nothing_left(self):
+        wait_for(lambda: not qemus(self.temporary), "no QEMU is left")
+        self.assertEqual([str(path) for path in self.temporary.iterdir()], [])
+
+    def test_a_vm_is_booted_and_taken_down(self):
+        self.vms({"kernel": "uname -r", "disk": "cat /sys/block/vda/size; echo $(cat /sys/block/vda/serial); blockdev --getsize64 /dev/vdb"},
+                 disks=["1G", "3M"])
+        ended = self.run_job()
+        self.assertEqual(ended.returncode, 0, self.shown)
+        self.assertEqual(self.summary()["hosts"][0]["kind"], "qemu", self.shown)
+        self.assertRegex(self.output("kernel").decode(), r"cloud-amd64")
+        self.assertEqual(self.output("disk").decode().split(), ["2097152", "disk1", "3145728"])
+        console = self.file("hosts/qemu:1/console")
+        self.assertIn("Linux version", console)
+        self.assertIn("Server listening", console)
+        self.assertNotIn("Server listening", self.file("hosts/qemu:1/dmesg"))
+        pieces = [line.split() for line in self.file("hosts/qemu:1/console.times").splitlines()]
+        self.assertEqual(sum(int(size) for _, size in pieces),
+                         (self.folder / "results/latest/hosts/qemu:1/console").stat().st_size)
+        self.assert_nothing_left()
+
+    def test_kernels_that_die_are_charged_to_the_test_that_ran(self):
+        tests = {
+            "panics": "echo c >/proc/sysrq-trigger",
+            "hangs": "insmod /modules/hang.ko",
+            "oopses": "insmod /modules/oops.ko; true",
+            "floods": "i=0; while [ $i -lt 3000 ]; do echo '[noise] from a test' >/dev/ttyS0; i=$((i+1)); done; echo done",
+            "powers-off": "poweroff -f; sleep 60",
+            **{f"good-{number}": "sleep 0.2; dmesg | grep -c 'invalid opcode' | grep -x 0" for number in range(8)},
+        }
+        self.vms(tests, run="max-host-restarts: 1\norder: listed", count=3, snapshot="auto")
+        ended = self.run_job()
+        expected = {"panics": "crashed", "hangs": "crashed", "oopses": "crashed", "floods": "passed", "powers-off": "error",
+                    **{f"good-{number}": "passed" for number in range(8)}}
+        self.assertEqual(self.verdicts(), expected, self.shown)
+        tests = self.by_name()
+        self.assertIn("sysrq", json.dumps(tests["panics"]), self.shown)
+        self.assertIn("NMI", json.dumps(tests["hangs"]))
+        self.assertIn("invalid opcode", json.dumps(tests["oopses"]))
+        self.assertIn("its kernel is tainted", self.shown)
+        self.assertEqual(self.outcomes("powers-off"), ["host_lost"] * 2, self.shown)
+        self.assert_nothing_left()
+
+    def test_nothing_is_left_of_one_that_is_killed(self):
+        self.vms({"waits": "sleep 1000"})
+        process = self.start("run", "job.yaml")
+        wait_for(lambda: qemus(self.temporary), "QEMU runs")
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        wait_for(lambda: not qemus(self.temporary), "QEMU dies with ff-ci")
+        self.write("next.yaml", "version: 1\nsuites: [{name: s, commands: {tests: [{name: t, command: 'true'}]}}]\n")
+        self.assertEqual(self.ffci("run", "next.yaml").returncode, 0)
+        self.assert_nothing_left()
+
+    def test_an_interrupted_run_takes_its_vms_down(self):
+        self.vms({"waits": "echo here; sleep 1000"}, count=2)
+        process = self.start("run", "job.yaml")
+        wait_for(lambda: list(self.folder.glob("results/latest/tests/s/waits/1/stdout")), "the test runs", seconds=240)
+        process.send_signal(signal.SIGINT)
+        shown, _ = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130, shown)
+        self.assert_nothing_left()
+
+    def test_keep_alive_leaves_a_vm_to_log_in_to(self):
+        self.vms({"marks": "echo still >/run/mark"}, run="keep-alive: true")
+        ended = self.run_job()
+        self.assertEqual(ended.returncode, 0, self.shown)
+        log_in = next(line[line.index("ssh -i"):] for line in ended.stdout.splitlines() if "ssh -i" in line)
+        pids = qemus(self.temporary)
+        self.assertEqual(len(pids), 1)
+        try:
+            said = subprocess.run(f"{log_in} cat /run/mark", shell=True, capture_output=True, text=True, timeout=100)
+            self.assertEqual(said.stdout, "still\n", said.stderr)
+            self.write("next.yaml", "version: 1\nsuites: [{name: s, commands: {tests: [{name: t, command: 'true'}]}}]\n")
+            self.assertEqual(self.ffci("run", "next.yaml").returncode, 0)
+            self.assertEqual(qemus(self.temporary), pids, "another run has taken it down")
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not qemus(self.temporary), "it is gone")
+        self.assertEqual(self.ffci("run", "next.yaml").returncode, 0)
+        self.assert_nothing_left()
+
+    def test_a_snapshot_is_quicker_than_a_boot(self):
+        took = {}
+        for snapshot in ("off", "auto"):
+            asks = "cat /proc/sys/kernel/hostname /etc/machine-id; date +%s"
+            self.vms({"first": asks, "dies": "echo b >/proc/sysrq-trigger; sleep 60", "last": asks},
+                     run="order: listed\nmax-host-restarts: 0", snapshot=snapshot)
+            self.run_job()
+            self.assertEqual(self.verdicts(), {"first": "passed", "dies": "error", "last": "passed"}, self.shown)
+            took[snapshot] = self.replacement()
+        name, machine, now = self.output("last").decode().split()
+        self.assertEqual(name, "qemu-1")
+        self.assertNotEqual(machine, self.output("first").decode().split()[1])
+        self.assertLess(abs(int(now) - time.time()), 60)
+        print(f"from the start of a VM to its first command: boot {took['off']:.1f} s, snapshot {took['auto']:.1f} s, "
+              f"{took['off'] / took['auto']:.1f} times as fast", flush=True)
+        self.assertLess(took["auto"], took["off"])
+        self.assert_nothing_left()
+
+    def replacement(self):
+        """The seconds from the start of the second VM to the start of its first test."""
+        back_off = 1
+        lost = next(event["time"] for event in self.events() if event["event"] == "host_lost")
+        started = [event["time"] for event in self.events() if event["event"] == "attempt_started" and event["time"] > lost]
+        return started[0] - lost - back_off
+
+    def test_too_much_memory_is_refused(self):
+        self.vms({"t": "true"}, count=100, memory="1T")
+        ended = self.ffci("run", "job.yaml")
+        self.assertIn("100 VMs of 1.0 TiB need 100.0 TiB, and ", ended.stderr)
+        self.assertEqual(ended.returncode, 69, ended.stderr)
+        self.assert_nothing_left()
+
+    def test_a_kernel_that_is_not_there_is_named(self):
+        self.vms({"t": "true"}, kernel=str(self.folder / "none"))
+        ended = self.ffci("run", "job.yaml")
+        self.assertIn(f"cannot read {self.folder}/none", ended.stderr)
+        self.assert_nothing_left()
+
+    def test_a_kernel_that_is_none_ends_the_run(self):
+        self.write("noise", "no kernel\n")
+        self.vms({"t": "true"}, kernel=str(self.folder / "noise"))
+        ended = self.run_job()
+        self.assertIn("host qemu:1", self.shown)
+        self.assertNotEqual(ended.returncode, 0)
+        self.assert_nothing_left()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
