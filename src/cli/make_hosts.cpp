@@ -11,6 +11,7 @@
 #include "hosts/local_host.hpp"
 #include "hosts/open_files.hpp"
 #include "hosts/qemu_host.hpp"
+#include "hosts/remote_script.hpp"
 #include "hosts/ssh_host.hpp"
 #include "model/machine_name.hpp"
 #include "store/unpack_files.hpp"
@@ -85,9 +86,12 @@ Result<void> add_vms(boost::asio::io_context& loop, const JobSpec& spec, JobHost
   shared.note = [](const std::string& text) { fmt::print(stderr, "ff-ci: {}\n", text); };
   auto pool = VmPool::open(loop, std::move(shared));
   if (!pool) return tl::unexpected(pool.error());
+  const std::string own = make_nonce();
   for (int number = 1; number <= qemu.count; ++number) {
     QemuHostOptions options;
     options.ssh = log_in_options(spec);
+    // The state that they start from may hold the end of another's connection.
+    options.ssh.own = own;
     options.ssh.name = fmt::format("qemu:{}", number);
     options.ssh.machine.user = qemu.user;
     options.ssh.machine.path = qemu.path;
@@ -95,6 +99,7 @@ Result<void> add_vms(boost::asio::io_context& loop, const JobSpec& spec, JobHost
     options.ssh.connect_timeout = qemu.boot_timeout;
     if (!qemu.arch.empty()) options.ssh.arch = machine_name(qemu.arch);
     options.ssh.watch_log = false;  // the console tells it
+    options.watch_log = spec.run.kernel_log.watch;
     options.allowed = spec.run.kernel_log.allowed;
     hosts.plans.push_back({options.ssh.name, qemu.slots, 1, false});
     hosts.hosts.push_back(make_qemu_host(loop, std::move(options), *pool));

@@ -19,6 +19,7 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr Duration log_in_pause = std::chrono::milliseconds(500);
+constexpr Duration hang_up_time = std::chrono::milliseconds(500);
 constexpr Duration end_grace = std::chrono::seconds(2);    // for QEMU's end behind SSH's
 constexpr Duration last_words = std::chrono::seconds(10);  // of a kernel that was interrupted
 
@@ -239,6 +240,11 @@ class QemuHost final : public Host {
   // The first VM has come up: what it is now, all begin with, itself too.
   void save() {
     drop_log_in();
+    // The state shall not hold a connection whose other end is gone.
+    patience_.set(hang_up_time, [this] { write_state(); });
+  }
+
+  void write_state() {
     machine_->save(directory_ + "/state", [this](const Result<void>& saved) {
       saved_ = saved.has_value();
       if (saved_) return machine_->kill();
@@ -257,7 +263,7 @@ class QemuHost final : public Host {
   void take_console(std::string_view bytes) {
     observer_->on_console(bytes);
     console_.feed(bytes);
-    if (phase_ != Phase::up || !pool_->spec().replace_tainted) return;
+    if (phase_ != Phase::up || !options_.watch_log || !pool_->spec().replace_tainted) return;
     const std::optional<FoundSplat> taint = console_.taint();
     if (!taint || taint->title == told_taint_) return;
     told_taint_ = taint->title;
@@ -265,6 +271,7 @@ class QemuHost final : public Host {
   }
 
   void tell_kernel_line(const std::string& line) {
+    if (!options_.watch_log) return;
     observer_->on_log(line);
     std::vector<std::shared_ptr<Relay>> relays;
     for (const auto& [number, relay] : running_)

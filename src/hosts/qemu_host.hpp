@@ -15,7 +15,8 @@
 namespace ffci {
 
 struct QemuHostOptions {
-  SshHostOptions ssh;                       // but for the address
+  SshHostOptions ssh;  // but for the address
+  bool watch_log = true;
   std::vector<KernelLogAllowance> allowed;  // reports of the kernel that do not taint it
 };
 

@@ -138,6 +138,8 @@ void QemuMachine::take_port(const std::string& answer) {
     poll_.set(poll_interval, [this] { ask_port(); });
     return;
   }
+  // One that was saved was listening.
+  if (!options_.saved.empty()) return callbacks_.on_reachable(port);
   banner_ =
       std::make_unique<SshBanner>(loop_, port, [this, port] { callbacks_.on_reachable(port); });
 }

@@ -16,7 +16,7 @@ using Tcp = asio::ip::tcp;
 namespace {
 
 constexpr Duration pause = std::chrono::milliseconds(50);
-constexpr Duration first_patience = std::chrono::milliseconds(400);
+constexpr Duration first_patience = std::chrono::seconds(1);
 constexpr Duration most_patience = std::chrono::seconds(10);
 
 }  // namespace

@@ -404,7 +404,8 @@ class SshHost final : public Host {
   SshHostOptions options_;
   SshCredentials& credentials_;
   HostObserver* observer_ = nullptr;
-  const std::string own_ = make_nonce();  // what an earlier connection has locked is ours to take
+  // What an earlier connection has locked is ours to take.
+  const std::string own_ = options_.own.empty() ? make_nonce() : options_.own;
 
   // Of the connection.
   std::string token_;

@@ -27,6 +27,7 @@ struct SshHostOptions {
   RemoteIsolation isolation = RemoteIsolation::automatic;
   std::string arch;   // that it must have
   std::string owner;  // of its lock, in words for others
+  std::string own;    // who may take the lock from an earlier connection; empty: this host alone
   Duration kill_after{};
   Duration probe_interval{};  // also how long it may take to answer
   bool watch_log = true;
