@@ -67,13 +67,13 @@ class QemuTest(FfciTest):
         self.assertEqual(self.summary()["hosts"][0]["kind"], "qemu", self.shown)
         self.assertRegex(self.output("kernel").decode(), r"cloud-amd64")
         self.assertEqual(self.output("disk").decode().split(), ["2097152", "disk1", "3145728"])
-        console = self.file("hosts/qemu:1/console")
+        console = self.file("hosts/qemu%3A1/console")
         self.assertIn("Linux version", console)
         self.assertIn("Server listening", console)
-        self.assertNotIn("Server listening", self.file("hosts/qemu:1/dmesg"))
-        pieces = [line.split() for line in self.file("hosts/qemu:1/console.times").splitlines()]
+        self.assertNotIn("Server listening", self.file("hosts/qemu%3A1/dmesg"))
+        pieces = [line.split() for line in self.file("hosts/qemu%3A1/console.times").splitlines()]
         self.assertEqual(sum(int(size) for _, size in pieces),
-                         (self.folder / "results/latest/hosts/qemu:1/console").stat().st_size)
+                         (self.folder / "results/latest/hosts/qemu%3A1/console").stat().st_size)
         self.assert_nothing_left()
 
     def test_kernels_that_die_are_charged_to_the_test_that_ran(self):

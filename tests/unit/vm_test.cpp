@@ -1,0 +1,120 @@
+// What VMs are told and what they say, without one.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "hosts/qemu_command_line.hpp"
+#include "hosts/run_key.hpp"
+#include "hosts/vm_console.hpp"
+#include "hosts/vm_wake_up.hpp"
+
+using namespace ffci;
+
+namespace {
+
+std::string word_behind(const std::vector<std::string>& words, const std::string& option) {
+  const auto found = std::find(words.begin(), words.end(), option);
+  return found == words.end() ? "" : *(found + 1);
+}
+
+struct Heard {
+  std::vector<std::string> lines;
+  VmConsole console;
+  explicit Heard(std::vector<KernelLogAllowance> allowed = {})
+      : console(std::move(allowed), [this](const std::string& line) { lines.push_back(line); }) {}
+};
+
+}  // namespace
+
+TEST_CASE("a kernel is told what ff-ci needs, unless the job says otherwise") {
+  CHECK(kernel_command_line("x86_64", "root=/dev/vda1") ==
+        "console=ttyS0 panic=-1 ignore_loglevel printk.time=1 unknown_nmi_panic root=/dev/vda1");
+  CHECK(kernel_command_line("aarch64", "") ==
+        "console=ttyAMA0 panic=-1 ignore_loglevel printk.time=1 unknown_nmi_panic");
+  CHECK(kernel_command_line("x86_64", "panic=60 console=hvc0 loglevel=4") ==
+        "printk.time=1 unknown_nmi_panic panic=60 console=hvc0 loglevel=4");
+}
+
+TEST_CASE("QEMU never writes to the image, and reads names with commas") {
+  QemuHostsSpec spec;
+  spec.image = "/images/a,b.raw";
+  spec.arguments = {"-snapshot"};
+  QemuLaunch launch;
+  launch.name = "qemu:1";
+  launch.arch = "x86_64";
+  launch.accelerator = Accelerator::tcg;
+  launch.console = "/tmp/console";
+  launch.drives = {{spec.image, "raw", "image", true}};
+  launch.authorized_key = "ssh-ed25519 AAAA ff-ci";
+  launch.qmp = 3;
+  const std::vector<std::string> words = qemu_command_line(spec, launch);
+  CHECK(words.front() == "qemu-system-x86_64");
+  CHECK(words.back() == "-snapshot");
+  CHECK(word_behind(words, "-drive") ==
+        "if=none,id=image,file=/images/a,,b.raw,format=raw,snapshot=on,cache=unsafe,discard=unmap");
+  CHECK(word_behind(words, "-accel") == "tcg");
+  CHECK(word_behind(words, "-fw_cfg") ==
+        "name=opt/ff-ci/authorized_keys,string=ssh-ed25519 AAAA ff-ci");
+  CHECK(word_behind(words, "-kernel").empty());
+  CHECK(word_behind(words, "-incoming").empty());
+}
+
+TEST_CASE("the kernel's lines of a console are told from those of others, in any pieces") {
+  Heard heard;
+  const std::string text =
+      "[    1.000000] one\r\nlogin: [    2.000000] two\nServer listening\n[    3.000000] thr";
+  for (const char c : text)
+    heard.console.feed({&c, 1});
+  CHECK(heard.lines ==
+        std::vector<std::string>{"[    1.000000] one\n", "login: [    2.000000] two\n"});
+  heard.console.begin();
+  CHECK(heard.lines.back() == "[    3.000000] thr\n");
+}
+
+TEST_CASE("a warning taints a kernel, and an oops more than that") {
+  Heard heard;
+  CHECK_FALSE(heard.console.taint());
+  heard.console.feed("[    1.000000] WARNING: CPU: 0 PID: 1 at fs/x.c:12 do_x+0x1/0x2\n");
+  REQUIRE(heard.console.taint());
+  CHECK_FALSE(heard.console.taint()->fatal());
+  heard.console.feed("[    2.000000] invalid opcode: 0000 [#1] PREEMPT SMP NOPTI\n");
+  REQUIRE(heard.console.taint());
+  CHECK(heard.console.taint()->fatal());
+  heard.console.begin();
+  CHECK_FALSE(heard.console.taint());
+}
+
+TEST_CASE("what the job allows does not taint a kernel, nor does a corrupted file system") {
+  Heard heard(std::vector<KernelLogAllowance>{{"WARNING*", "known"}});
+  heard.console.feed(
+      "[    1.000000] WARNING: CPU: 0 PID: 1 at fs/x.c:12 do_x+0x1/0x2\n"
+      "[    2.000000] EXT4-fs error (device vdb): ext4_lookup:1: inode #2: comm ls: deleted "
+      "inode\n");
+  CHECK_FALSE(heard.console.taint());
+}
+
+TEST_CASE("the key of a run is one that OpenSSH has the form of") {
+  const auto made = make_run_key();
+  REQUIRE(made);
+  CHECK(made->authorized.starts_with("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI"));
+  const auto path = std::filesystem::temp_directory_path() / "ffci-run-key";
+  std::ofstream(path) << made->key.text;
+  const auto loaded = load_private_key(path.string());
+  std::filesystem::remove(path);
+  REQUIRE(loaded);
+  CHECK_FALSE(loaded->is_rsa);
+}
+
+TEST_CASE("a VM that could not get the time is told of") {
+  std::string trouble = "not called";
+  VmWakeUp wake_up([&](const std::string& what) { trouble = what; });
+  wake_up.on_output(Stream::standard_error, "cannot set the time\n");
+  CommandEnd end;
+  end.command = ExitStatus{ExitStatus::Kind::exited, 1};
+  wake_up.on_end(end, {});
+  CHECK(trouble == "it was started from a snapshot, and cannot set the time");
+}
