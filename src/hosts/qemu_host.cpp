@@ -179,15 +179,20 @@ class QemuHost final : public Host {
       port_ = port;
       log_in();
     };
-    callbacks.on_silent = [this] {
-      if (accelerator_ != Accelerator::kvm || !pool_->give_up_kvm(options_.ssh.name)) return;
-      drop_machine();
-      make_disks();
-    };
+    callbacks.on_silent = [this] { fall_back_from_kvm("it says nothing"); };
     callbacks.on_gone = [this](const std::string& why) { end_life(why); };
     auto started = QemuMachine::start(loop_, std::move(machine), std::move(callbacks));
     if (!started) return fail_to_start(started.error().message);
     machine_ = std::move(*started);
+  }
+
+  // True: the VM boots again, with TCG.
+  bool fall_back_from_kvm(const std::string& why) {
+    if (accelerator_ != Accelerator::kvm || !pool_->give_up_kvm(options_.ssh.name, why))
+      return false;
+    drop_machine();
+    make_disks();
+    return true;
   }
 
   void log_in() {
@@ -327,6 +332,7 @@ class QemuHost final : public Host {
   void end_life(const std::string& why) {
     if (phase_ == Phase::going_down) return be_down();
     if (phase_ == Phase::saving && saved_) return end_saving();
+    if (phase_ == Phase::booting && machine_->is_silent() && fall_back_from_kvm(why)) return;
     if (phase_ == Phase::saving || (kind_ == VmStart::boot_to_be_saved && phase_ != Phase::up))
       pool_->give_up_snapshot("the first one was lost: " + reason(why));
     if (kind_ == VmStart::from_snapshot && phase_ != Phase::up && phase_ != Phase::ending)

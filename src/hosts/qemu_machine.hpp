@@ -43,6 +43,7 @@ class QemuMachine {
   // Somebody has logged in: the timeout of the boot is over.
   void be_up();
   void read_console() { console_->read_all(); }
+  [[nodiscard]] bool is_silent() const { return !console_->any(); }
   // A kernel that does not answer any more is told to say where it is, and to die of it.
   void interrupt();
   // Stops it and writes its state to a file. Error: it goes on running.

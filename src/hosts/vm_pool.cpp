@@ -118,10 +118,11 @@ void VmPool::remove_directory(const std::string& directory) {
   if (!directory.empty() && directory != snapshot_directory_) directories_.remove(directory);
 }
 
-bool VmPool::give_up_kvm(const std::string& host) {
+bool VmPool::give_up_kvm(const std::string& host, const std::string& why) {
   if (options_.spec.accelerator != Accelerator::automatic) return false;
   if (std::exchange(accelerator_, Accelerator::tcg) == Accelerator::kvm)
-    note(fmt::format("{} shows no sign of life under KVM: VMs run with TCG, in software", host));
+    note(fmt::format("{} shows no sign of life under KVM ({}): VMs run with TCG, in software", host,
+                     why));
   return true;
 }
 

@@ -50,7 +50,7 @@ class VmPool : public std::enable_shared_from_this<VmPool> {
   // kvm or tcg.
   [[nodiscard]] Accelerator accelerator() const { return accelerator_; }
   // A VM has shown no sign of life under KVM: true when it, and all others, are to boot with TCG.
-  [[nodiscard]] bool give_up_kvm(const std::string& host);
+  [[nodiscard]] bool give_up_kvm(const std::string& host, const std::string& why);
 
   // `have` is called with the next turn of the loop that has room for one more.
   void await_turn(std::function<void(BootTurn)> have);

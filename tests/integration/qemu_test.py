@@ -76,6 +76,34 @@ class QemuTest(FfciTest):
                          (self.folder / "results/latest/hosts/qemu%3A1/console").stat().st_size)
         self.assert_nothing_left()
 
+    def test_an_image_is_not_written_to(self):
+        content = b"as it was".ljust(1 << 20, b"\0")
+        raw = self.write("image.raw", content)
+        qcow2 = self.folder / "image.qcow2"
+        subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, qcow2], check=True)
+        before = qcow2.read_bytes()
+        reads = "head -c 9 /dev/vda"
+        for image, snapshot in ((raw, "off"), (raw, "auto"), (qcow2, "auto")):
+            self.vms({"writes": f"{reads}; echo other words >/dev/vda; sync; echo b >/proc/sysrq-trigger; sleep 60", "reads": reads},
+                     run="order: listed\nmax-host-restarts: 0", image=str(image), snapshot=snapshot, disks=["1M"])
+            self.run_job()
+            self.assertEqual(self.verdicts(), {"writes": "error", "reads": "passed"}, self.shown)
+            self.assertEqual(self.output("reads"), b"as it was", self.shown)
+            self.assertNotIn("VMs boot instead", self.shown)
+        self.assertEqual(raw.read_bytes(), content)
+        self.assertEqual(qcow2.read_bytes(), before)
+        self.assert_nothing_left()
+
+    @unittest.skipUnless(os.access("/dev/kvm", os.R_OK | os.W_OK), "there is no KVM to do without")
+    def test_a_vm_that_shows_no_life_under_kvm_gets_tcg(self):
+        for trouble in ("exit 1", "exec sleep 1000"):
+            program = self.write("qemu", f'#!/bin/sh\ncase " $* " in *" -accel kvm "*) {trouble} ;; esac\nexec {QEMU} "$@"\n', 0o755)
+            self.vms({"t": "true"}, accelerator="auto", program=str(program), boot_timeout="60s")
+            self.run_job()
+            self.assertEqual(self.verdicts(), {"t": "passed"}, self.shown)
+            self.assertIn("qemu:1 shows no sign of life under KVM", self.shown)
+        self.assert_nothing_left()
+
     def test_kernels_that_die_are_charged_to_the_test_that_ran(self):
         tests = {
             "panics": "echo c >/proc/sysrq-trigger",
