@@ -135,10 +135,18 @@ Result<std::unique_ptr<ChildProgram>> ChildProgram::start(
   if (pid < 0)
     return fail(ErrorKind::internal,
                 fmt::format("cannot make a process: {}", std::strerror(errno)));
+  const int pidfd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+  if (pidfd < 0) {
+    const int error = errno;
+    ::kill(pid, SIGKILL);
+    ::waitpid(pid, nullptr, 0);
+    return fail(ErrorKind::internal,
+                fmt::format("cannot watch {}: {}", plan.program, std::strerror(error)));
+  }
   auto state = std::make_shared<State>(loop);
   state->pid = pid;
   state->on_exit = std::move(on_exit);
-  state->process.assign(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  state->process.assign(pidfd);
   state->await_exit();
   return std::unique_ptr<ChildProgram>(new ChildProgram(std::move(state)));
 }
