@@ -8,6 +8,7 @@
 
 #include "base/text.hpp"
 #include "hosts/qemu_machine.hpp"
+#include "hosts/vm_command.hpp"
 #include "hosts/vm_console.hpp"
 #include "hosts/vm_disks.hpp"
 #include "hosts/vm_log_in.hpp"
@@ -20,7 +21,6 @@ namespace asio = boost::asio;
 
 constexpr Duration log_in_pause = std::chrono::milliseconds(500);
 constexpr Duration hang_up_time = std::chrono::milliseconds(500);
-constexpr Duration end_grace = std::chrono::seconds(2);    // for QEMU's end behind SSH's
 constexpr Duration last_words = std::chrono::seconds(10);  // of a kernel that was interrupted
 
 class QemuHost final : public Host {
@@ -55,9 +55,11 @@ class QemuHost final : public Host {
   void run(std::uint64_t number, int slot, size_t suite, const Command& command,
            CommandObserver& observer) override {
     if (!log_in_ || phase_ != Phase::up) return;  // lost, and the engine is about to be told
-    auto relay = std::make_shared<Relay>(*this, number, observer);
-    running_[number] = relay;
-    log_in_->host().run(number, slot, suite, with_devices(command), *relay);
+    auto command_in_vm = std::make_shared<VmCommand>(
+        loop_, observer, [this] { read_console(); }, [this, number] { drop_command(number); });
+    running_[number] = command_in_vm;
+    log_in_->host().run(number, slot, suite, with_vm_devices(command, pool_->spec()),
+                        *command_in_vm);
   }
   void stop_command(std::uint64_t number, Urgency urgency) override {
     if (log_in_) log_in_->host().stop_command(number, urgency);
@@ -82,40 +84,6 @@ class QemuHost final : public Host {
     ending,  // what was up is no more, QEMU's end is awaited
     going_down,
     down,
-  };
-
-  // Between a command in the VM and its observer: what the kernel has said before comes first.
-  class Relay final : public CommandObserver {
-   public:
-    Relay(QemuHost& host, std::uint64_t number, CommandObserver& observer)
-        : host_(host), number_(number), observer_(observer), hold_(host.loop_) {}
-    void on_output(Stream stream, std::string_view bytes) override {
-      host_.read_console();
-      observer_.on_output(stream, bytes);
-    }
-    void on_over(const CommandEnd& end) override {
-      host_.read_console();
-      observer_.on_over(end);
-    }
-    void on_end(const CommandEnd& end, const std::optional<std::string>& unusable) override {
-      host_.read_console();
-      if (end.command || end.setup || end.stopped) return tell_end(end, unusable);
-      // SSH may only be the first to hear that the VM ends.
-      hold_.set(end_grace, [this, end, unusable] { tell_end(end, unusable); });
-    }
-    void tell_log(std::string_view line) { observer_.on_output(Stream::kernel_log, line); }
-
-   private:
-    void tell_end(const CommandEnd& end, const std::optional<std::string>& unusable) {
-      asio::post(host_.loop_, [gone = std::move(host_.running_[number_])] {});
-      host_.running_.erase(number_);
-      observer_.on_end(end, unusable);
-    }
-
-    QemuHost& host_;
-    std::uint64_t number_;
-    CommandObserver& observer_;
-    Deadline hold_;
   };
 
   // Coming up.
@@ -261,6 +229,11 @@ class QemuHost final : public Host {
 
   // The VM and its kernel.
 
+  void drop_command(std::uint64_t number) {
+    asio::post(loop_, [gone = std::move(running_[number])] {});
+    running_.erase(number);
+  }
+
   void read_console() {
     if (machine_) machine_->read_console();
   }
@@ -278,27 +251,11 @@ class QemuHost final : public Host {
   void tell_kernel_line(const std::string& line) {
     if (!options_.watch_log) return;
     observer_->on_log(line);
-    std::vector<std::shared_ptr<Relay>> relays;
-    for (const auto& [number, relay] : running_)
-      relays.push_back(relay);
-    for (const auto& relay : relays)
-      relay->tell_log(line);
-  }
-
-  // With two disks and a slot for all of them, suites of fstests have devices.
-  [[nodiscard]] Command with_devices(Command command) const {
-    const size_t disks = pool_->spec().disks.size();
-    if (!command.test_devices || disks < 2 || options_.ssh.slots > 1) return command;
-    const auto device = [first = pool_->spec().image.empty() ? 'a' : 'b'](size_t disk) {
-      return fmt::format("/dev/vd{}", static_cast<char>(first + static_cast<int>(disk)));
-    };
-    std::string scratch;
-    for (size_t disk = 1; disk < disks; ++disk)
-      scratch += (scratch.empty() ? "" : " ") + device(disk);
-    command.environment.emplace_back("FFCI_TEST_DEV", device(0));
-    command.environment.emplace_back("FFCI_SCRATCH_DEVS", scratch);
-    command.environment.emplace_back("FFCI_DEVICE_DIR", "/var/tmp/ff-ci-devices");
-    return command;
+    std::vector<std::shared_ptr<VmCommand>> commands;
+    for (const auto& [number, command_in_vm] : running_)
+      commands.push_back(command_in_vm);
+    for (const auto& command_in_vm : commands)
+      command_in_vm->tell_log(line);
   }
 
   // Being lost, and going down.
@@ -309,7 +266,7 @@ class QemuHost final : public Host {
       phase_ = Phase::ending;
       why_lost_ = why;
       if (stopping_) return machine_->kill();
-      return patience_.set(end_grace, [this] { interrupt(); });
+      return patience_.set(VmCommand::vm_end_grace, [this] { interrupt(); });
     }
     if (phase_ == Phase::saving) return save();  // its goodbye was not answered
     why_lost_ = why;
@@ -457,7 +414,7 @@ class QemuHost final : public Host {
   std::shared_ptr<VmLogIn> log_in_;
   std::shared_ptr<VmWakeUp> wake_up_;
   HostReady facts_;
-  std::map<std::uint64_t, std::shared_ptr<Relay>> running_;
+  std::map<std::uint64_t, std::shared_ptr<VmCommand>> running_;
   std::string told_taint_, why_lost_;
   bool hung_ = false, for_good_ = false, saved_ = false;
   Deadline patience_;

@@ -58,4 +58,18 @@ std::unique_ptr<ChildProgram> make_vm_disks(boost::asio::io_context& loop, const
   return {};
 }
 
+Command with_vm_devices(Command command, const QemuHostsSpec& spec) {
+  if (!command.test_devices || spec.disks.size() < 2 || spec.slots > 1) return command;
+  const auto device = [first = spec.image.empty() ? 'a' : 'b'](size_t disk) {
+    return fmt::format("/dev/vd{}", static_cast<char>(first + static_cast<int>(disk)));
+  };
+  std::string scratch;
+  for (size_t disk = 1; disk < spec.disks.size(); ++disk)
+    scratch += (scratch.empty() ? "" : " ") + device(disk);
+  command.environment.emplace_back("FFCI_TEST_DEV", device(0));
+  command.environment.emplace_back("FFCI_SCRATCH_DEVS", scratch);
+  command.environment.emplace_back("FFCI_DEVICE_DIR", "/var/tmp/ff-ci-devices");
+  return command;
+}
+
 }  // namespace ffci

@@ -11,6 +11,7 @@
 #include "hosts/child_program.hpp"
 #include "hosts/qemu_command_line.hpp"
 #include "hosts/vm_pool.hpp"
+#include "model/command.hpp"
 
 namespace ffci {
 
@@ -28,5 +29,8 @@ using OnDisks = std::function<void(const Result<std::vector<QemuDrive>>&)>;
                                                           const VmPool& pool, VmStart start,
                                                           const std::string& directory,
                                                           const OnDisks& on_disks);
+
+// With two disks and one slot, what hosts/test_devices.hpp says commands are told of devices.
+[[nodiscard]] Command with_vm_devices(Command command, const QemuHostsSpec& spec);
 
 }  // namespace ffci

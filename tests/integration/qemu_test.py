@@ -110,7 +110,7 @@ class QemuTest(FfciTest):
             "hangs": "insmod /modules/hang.ko",
             "oopses": "insmod /modules/oops.ko; true",
             "floods": "i=0; while [ $i -lt 3000 ]; do echo '[noise] from a test' >/dev/ttyS0; i=$((i+1)); done; echo done",
-            "powers-off": "poweroff -f; sleep 60",
+            "powers-off": "echo o >/proc/sysrq-trigger; sleep 60",
             **{f"good-{number}": "sleep 0.2; dmesg | grep -c 'invalid opcode' | grep -x 0" for number in range(8)},
         }
         self.vms(tests, run="max-host-restarts: 1\norder: listed", count=3, snapshot="auto")
@@ -124,6 +124,7 @@ class QemuTest(FfciTest):
         self.assertIn("invalid opcode", json.dumps(tests["oopses"]))
         self.assertIn("its kernel is tainted", self.shown)
         self.assertEqual(self.outcomes("powers-off"), ["host_lost"] * 2, self.shown)
+        self.assertIn("the VM powered off or was reset", json.dumps(tests["powers-off"]), self.shown)
         self.assert_nothing_left()
 
     def test_nothing_is_left_of_one_that_is_killed(self):
