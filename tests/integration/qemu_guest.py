@@ -4,7 +4,7 @@ computer's sshd.
     guest = make_guest()
     guest.kernel, guest.initrd        # paths
 
-The kernel's package is not installed, only fetched with apt-get (once, into a folder beside the built ff-ci) and unpacked. `oops` and
+The kernel's package is not installed, only fetched with apt-get (once, into a folder beside the built ff-ci, or in ~/.cache) and unpacked. `oops` and
 `hang` in its /modules are a module of that kernel whose first instructions were replaced: loaded, the one oopses, and the other stops
 its processor for good.
 """
@@ -79,8 +79,9 @@ def skip_reason():
 
 @functools.cache
 def make_guest():
-    folder = pathlib.Path(FFCI).resolve().parent / "test-guest"
-    folder.mkdir(exist_ok=True)
+    built = "/" in FFCI
+    folder = (pathlib.Path(FFCI).resolve().parent if built else pathlib.Path.home() / ".cache" / "ff-ci") / "test-guest"
+    folder.mkdir(parents=True, exist_ok=True)
     packages = [_package(folder, name) for name in PACKAGES]
     with tempfile.TemporaryDirectory(prefix="ffci-guest-") as unpacked:
         for package in packages:
@@ -91,13 +92,21 @@ def make_guest():
 def _package(folder, name):
     """The newest one that is known, fetched if it is not there."""
     if name.startswith("linux-image"):
-        depends = subprocess.run(["apt-cache", "depends", name], capture_output=True, text=True, check=True).stdout
-        name = re.search(r"Depends: (linux-image-\S+)", depends).group(1)
+        name = _newest_kernel(name)
     found = sorted(folder.glob(f"{name}_*.deb"))
     if not found:
         subprocess.run(["apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", name], cwd=folder, check=True)
         found = sorted(folder.glob(f"{name}_*.deb"))
     return found[-1]
+
+
+def _newest_kernel(name):
+    for last_try in (False, True):
+        depends = subprocess.run(["apt-cache", "depends", name], capture_output=True, text=True).stdout
+        found = re.search(r"Depends: (linux-image-\S+)", depends)
+        if found or last_try:
+            return found.group(1)
+        subprocess.run(["apt-get", "update", "-qq"], check=True)
 
 
 def _build(unpacked, folder):
