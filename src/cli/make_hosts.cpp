@@ -101,7 +101,7 @@ Result<void> add_vms(boost::asio::io_context& loop, const JobSpec& spec, JobHost
     options.ssh.watch_log = false;  // the console tells it
     options.watch_log = spec.run.kernel_log.watch;
     options.allowed = spec.run.kernel_log.allowed;
-    hosts.plans.push_back({options.ssh.name, qemu.slots, 1, false});
+    hosts.plans.push_back({options.ssh.name, qemu.slots, 1, false, true});
     hosts.hosts.push_back(make_qemu_host(loop, std::move(options), *pool));
   }
   return {};

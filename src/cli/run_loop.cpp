@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <csignal>
@@ -31,7 +30,6 @@ class RunLoop::HostLink final : public HostObserver, public ScopeObserver {
   void on_up(const HostReady& facts) override { run_.tell(input::AcceptHost{host_, facts}); }
   void on_lost(const std::string& why, bool for_good) override {
     scopes_.clear();
-    worn_.reset();
     run_.lose_batches(host_, why);
     run_.tell(input::LoseHost{host_, why, for_good});
   }
@@ -45,16 +43,9 @@ class RunLoop::HostLink final : public HostObserver, public ScopeObserver {
     console_at_ = now;
     write(console_, bytes);
   }
-  void on_worn(const std::string& why) override {
-    worn_ = why;
-    run_.replace_when_idle(host_);
-  }
-  [[nodiscard]] const std::optional<std::string>& worn() const { return worn_; }
-  // What was begun there since it asked to be replaced never ran.
-  void end_life() {
-    scopes_.clear();
-    run_.lose_batches(host_, std::exchange(worn_, {}).value_or(""));
-  }
+  void on_worn(const std::string& why) override { run_.tell(input::ReplaceHost{host_, why}); }
+  // It is about to be started anew.
+  void end_life() { scopes_.clear(); }
   void on_down() override { run_.tell(input::FinishHost{host_}); }
 
   void close() {
@@ -127,7 +118,6 @@ class RunLoop::HostLink final : public HostObserver, public ScopeObserver {
   OutputFile log_;  // of its kernel
   OutputFile console_, console_times_;
   Duration console_at_{};
-  std::optional<std::string> worn_;
   std::map<size_t, Scope> scopes_;
 };
 
@@ -186,8 +176,6 @@ void RunLoop::work_off_inputs() {
   while (!inputs_.empty()) {
     const Input input = std::move(inputs_.front());
     inputs_.pop_front();
-    if (const auto* lose = std::get_if<input::LoseHost>(&input); lose && links_[lose->host]->worn())
-      links_[lose->host]->end_life();
     for (const Action& action : engine_.handle(now(), input)) {
       std::visit([this](const auto& what) { this->perform(what); }, action);
     }
@@ -207,6 +195,7 @@ void RunLoop::perform(const action::Record& record) {
 }
 
 void RunLoop::perform(const action::StartHost& start) {
+  links_[start.host]->end_life();
   hosts_[start.host]->start(*links_[start.host]);
 }
 
@@ -238,12 +227,17 @@ void RunLoop::perform(const action::StartBatch& start) {
   setting.files_limit = options_.files_limit;
   setting.allowed = &options_.kernel_log_allowed;
   setting.now = [this] { return now(); };
-  setting.tell = [this](Input input) {
+  setting.tell = [this, number = start.batch](Input input) {
     if (const auto* abandon = std::get_if<input::Abandon>(&input)) {
       return results_unwritable({ErrorKind::io, abandon->why});
     }
-    if (auto* end = std::get_if<input::EndBatch>(&input)) return end_batch(std::move(*end));
+    const bool over = std::holds_alternative<input::EndBatch>(input);
     tell(std::move(input));
+    // It is on the stack: it goes with the loop's next turn.
+    if (over)
+      boost::asio::post(
+          loop_,
+          [gone = std::make_shared<decltype(batches_)::node_type>(batches_.extract(number))] {});
   };
   setting.in_background = [this](std::function<void()> work, std::function<void()> done) {
     boost::asio::post(background_, [this, work = std::move(work), done = std::move(done),
@@ -278,36 +272,6 @@ void RunLoop::lose_batches(size_t host, const std::string& why) {
   for (const auto& run : lost)
     run->lose_host(why);
   boost::asio::post(loop_, [lost = std::move(lost)] {});
-}
-
-// The slot of a host that wants to be replaced takes nothing more, and the host goes with the last
-// of them: before the engine's next batch there has begun.
-void RunLoop::end_batch(input::EndBatch end) {
-  auto ended = batches_.extract(end.batch);
-  const size_t host = ended.mapped().host;
-  // It is on the stack: it goes with the loop's next turn.
-  boost::asio::post(loop_, [gone = std::make_shared<decltype(ended)>(std::move(ended))] {});
-  const std::optional<std::string> worn = links_[host]->worn();
-  if (!worn) return tell(std::move(end));
-  if (has_batches(host)) {
-    end.slot_unusable = *worn;
-    return tell(std::move(end));
-  }
-  inputs_.push_back(std::move(end));
-  inputs_.push_back(input::LoseHost{host, *worn, false});
-  if (!working_) work_off_inputs();
-}
-
-bool RunLoop::has_batches(size_t host) const {
-  return std::any_of(batches_.begin(), batches_.end(),
-                     [&](const auto& batch) { return batch.second.host == host; });
-}
-
-void RunLoop::replace_when_idle(size_t host) {
-  if (has_batches(host)) return;
-  boost::asio::post(loop_, [this, host] {
-    if (const auto worn = links_[host]->worn()) links_[host]->on_lost(*worn, false);
-  });
 }
 
 void RunLoop::perform(const action::StopBatch& stop) {

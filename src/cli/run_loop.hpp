@@ -59,9 +59,6 @@ class RunLoop {
 
   [[nodiscard]] Result<void> play(Input first, Duration since);
   void tell(Input input);
-  void end_batch(input::EndBatch end);
-  [[nodiscard]] bool has_batches(std::size_t host) const;
-  void replace_when_idle(std::size_t host);
   void work_off_inputs();
   void perform(const action::Record& record);
   void perform(const action::StartHost& start);

@@ -17,6 +17,7 @@ namespace action {
 struct Record {
   RunEvent event;
 };
+// Also one that is up, to have it anew: what was set up there is gone.
 struct StartHost {
   std::size_t host = 0;
 };

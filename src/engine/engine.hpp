@@ -37,6 +37,9 @@
 // so that no other test can spoil it, and not on a host where it failed or that it lost as long as
 // another one is up.
 //
+// A host that is not fit for another test, or not fresh enough for a rerun, is started anew when
+// nothing runs there, as long as there are tests left: that counts against nobody.
+//
 // A suite whose set-up fails on a host is not run there in that life of the host; a set-up that
 // twice loses the host has failed there for good, so that it can't cost the host. When no usable
 // host is left for a suite, its tests are errors.
@@ -49,7 +52,8 @@
 // With a gate the run is not over when all tests are finished: the gate is asked, and may order
 // reruns of suspects, on the change or on base hosts, as often as it likes. A rerun has one
 // attempt, in a batch of its own, and rather on a host where neither the test nor another rerun of
-// it has failed; a host that it loses is one more that its test has lost. Base hosts are started
+// it has failed; a host that can be had anew is, before the reruns of each order, and after a rerun
+// that was bad; a host that it loses is one more that its test has lost. Base hosts are started
 // when the first rerun for them is ordered. A run that was stopped after failures, or for what
 // could not end before the deadline, may still rerun what can. How it has ended is not changed by
 // reruns for which no host was left, or not the time.
@@ -110,12 +114,12 @@ class Engine {
     Scope scope = Scope::none;
     Duration stop_at = Duration::max();  // when set-up or teardown has taken too long
     int running = 0;
-    std::string failure;  // why it is unusable
-    bool set_up = false;  // and not torn down, usable or not
+    std::string failure = {};  // why it is unusable
+    bool set_up = false;       // and not torn down, usable or not
     // In a row, in which no test said anything, for each slot that took one of its batches.
-    std::map<std::size_t, int> batches_in_vain;
-    std::string why_in_vain;  // the last of them
-    int setups_lost = 0;      // in a row: the host was lost while nothing else than this set-up ran
+    std::map<std::size_t, int> batches_in_vain = {};
+    std::string why_in_vain = {};  // the last of them
+    int setups_lost = 0;  // in a row: the host was lost while nothing else than this set-up ran
   };
 
   struct Slot {
@@ -138,6 +142,9 @@ class Engine {
     int failed_starts = 0;            // since it was up
     std::optional<Duration> lost_at;  // when it was up last
     Duration start_at{};              // while backing off
+    bool used = false;                // in this life
+    std::string worn;                 // why it is to be started anew; empty: it is fit
+    bool being_replaced = false;      // it was up, and soon is again
   };
 
   struct Batch {
@@ -174,7 +181,7 @@ class Engine {
   // On how many hosts a suite's tests could run. Counted anew when a host has changed.
   struct Places {
     std::size_t usable = 0;  // up, or may yet be, and the set-up has not failed
-    std::size_t up = 0;      // of these
+    std::size_t up = 0;      // of these; those that are replaced are as good as up
     std::size_t set_up = 0;  // set up, and not torn down
     std::size_t slots = 0;   // of the usable ones, as many as the suite may use
   };
@@ -188,6 +195,7 @@ class Engine {
   void on(const input::Resume&);
   void on(const input::AcceptHost&);
   void on(const input::LoseHost&);
+  void on(const input::ReplaceHost&);
   void on(const input::FinishSetUp&);
   void on(const input::FinishTearDown&);
   void on(const input::BeginTest&);
@@ -205,6 +213,7 @@ class Engine {
   void remind(Duration at);
   void end_at_deadline();
   void do_what_is_due();
+  void replace_worn_hosts();
   void count_places();
   void give_up_unusable_suites();
   void fill_slots(std::size_t host);
@@ -223,6 +232,7 @@ class Engine {
   [[nodiscard]] Duration may_run_from(const Test& test, std::size_t host, const Slot& slot) const;
   [[nodiscard]] bool wants_to_be_alone(const Test& test) const;
   [[nodiscard]] bool is_last_chance(const Test& test) const;
+  [[nodiscard]] bool is_as_good_as_up(const Host& host) const;
   [[nodiscard]] bool usable(std::size_t host, std::size_t suite) const;
   [[nodiscard]] std::size_t usable_slots(std::size_t host, std::size_t suite) const;
   [[nodiscard]] int device_sets(std::size_t host) const;
@@ -247,6 +257,7 @@ class Engine {
   void start_hosts();
   void add_rerun(std::size_t of, Purpose purpose);
   void prepare_for_reruns(std::size_t host);
+  void renew(std::size_t host, const std::string& why);
   [[nodiscard]] std::string why_no_reruns() const;
   [[nodiscard]] bool for_base_hosts(std::size_t suite) const { return suite >= suites_; }
   [[nodiscard]] std::size_t outside(std::size_t suite) const { return suite % suites_; }

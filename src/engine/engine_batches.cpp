@@ -104,6 +104,7 @@ void Engine::start_batch(size_t host, size_t slot, Pick pick) {
            .idle_since = tests_[first.of].avoid.contains(host) ? used.idle_since : Duration::max(),
            .alone = wants_to_be_alone(first)};
   ++hosts_[host].suites[pick.suite].running;
+  hosts_[host].used = true;
   hosts_[host].suites[pick.suite].batches_in_vain.try_emplace(slot);
 
   Batch& batch = batches_[number];
@@ -189,6 +190,8 @@ void Engine::end_attempt(Batch& batch, size_t place, Attempt result, bool shared
   wait_for_next_test(batch);
   if (!host_lost && !std::holds_alternative<NotRun>(outcome))
     hosts_[batch.host].fruitless_lives = 0;
+  if (test.purpose != Purpose::verdict && is_bad(outcome))
+    renew(batch.host, "a rerun was bad there, and the next one is to find it fresh");
   if (says_something(outcome)) {
     batch.fruitful = true;
     hosts_[batch.host].suites[batch.suite].batches_in_vain[static_cast<size_t>(batch.slot - 1)] = 0;
@@ -233,6 +236,7 @@ void Engine::on(const input::EndBatch& end) {
   close_batch(end.batch, why_not_begun);
   if (!end.slot_unusable) return;
 
+  if (plan_.hosts[host].renewable) return renew(host, *end.slot_unusable);
   Host& on = hosts_[host];
   on.slots[static_cast<size_t>(slot - 1)].use = Slot::Use::retired;
   hosts_changed_ = true;

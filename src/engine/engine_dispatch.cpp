@@ -13,6 +13,7 @@ void Engine::advance() {
   if (!may_use_any_host() && ending_ == Ending::no && unfinished_ > 0) {
     end_run(Ending::stop_starting, {RunFinished::How::no_hosts, 0}, "the job has no host");
   }
+  replace_worn_hosts();
   count_places();
   give_up_unusable_suites();
   for (size_t host = 0; host < hosts_.size(); ++host)
@@ -78,7 +79,7 @@ void Engine::count_places() {
     for (size_t host = 0; host < hosts_.size(); ++host) {
       if (usable(host, suite)) {
         ++places_[suite].usable;
-        if (hosts_[host].state == Host::State::ready) ++places_[suite].up;
+        if (is_as_good_as_up(hosts_[host])) ++places_[suite].up;
         places_[suite].slots += usable_slots(host, suite);
       }
       if (hosts_[host].suites[suite].set_up) ++places_[suite].set_up;
@@ -112,6 +113,10 @@ void Engine::give_up_unusable_suites() {
       finish_test(test);
     }
   }
+}
+
+bool Engine::is_as_good_as_up(const Host& host) const {
+  return host.state == Host::State::ready || host.being_replaced;
 }
 
 bool Engine::usable(size_t host, size_t suite) const {
@@ -155,7 +160,7 @@ Duration Engine::may_run_from(const Test& test, size_t host, const Slot& slot) c
   for (const size_t avoided : avoid) {
     if (!usable(avoided, test.suite)) continue;
     --others.usable;
-    if (hosts_[avoided].state == Host::State::ready) --others.up;
+    if (is_as_good_as_up(hosts_[avoided])) --others.up;
   }
   if (others.usable == 0) return Duration::min();
   if (others.up > 0 && is_last_chance(test)) return Duration::max();
@@ -216,7 +221,7 @@ std::optional<Engine::Pick> Engine::pick(size_t index, size_t idle_slot) {
 
 void Engine::fill_slots(size_t index) {
   Host& host = hosts_[index];
-  if (host.state != Host::State::ready || ending_ != Ending::no) return;
+  if (host.state != Host::State::ready || !host.worn.empty() || ending_ != Ending::no) return;
   for (size_t slot = 0; slot < host.slots.size(); ++slot) {
     if (host.slots[slot].use != Slot::Use::idle) continue;
     const std::optional<Pick> next = pick(index, slot);

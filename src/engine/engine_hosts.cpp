@@ -28,7 +28,42 @@ void Engine::on(const input::AcceptHost& accept) {
     if (slot.use != Slot::Use::retired || !same_boot) slot = Slot{.idle_since = now_};
   }
   host.boot_id = accept.facts.boot_id;
+  host.used = false;
+  host.worn.clear();
+  host.being_replaced = false;
   record(accept.facts);
+}
+
+void Engine::on(const input::ReplaceHost& replace) {
+  Host& host = hosts_.at(replace.host);
+  if (host.state == Host::State::ready && host.worn.empty()) host.worn = replace.why;
+}
+
+void Engine::replace_worn_hosts() {
+  if (ending_ != Ending::no || unfinished_ == 0) return;
+  for (size_t index = 0; index < hosts_.size(); ++index) {
+    Host& host = hosts_[index];
+    if (host.worn.empty() || host.state != Host::State::ready) continue;
+    const auto is_at_work = [](const Slot& slot) {
+      return slot.use == Slot::Use::batch || slot.use == Slot::Use::set_up;
+    };
+    const auto is_torn_down = [](const SuiteOnHost& suite) {
+      return suite.scope == Scope::tearing_down;
+    };
+    if (std::ranges::any_of(host.slots, is_at_work) ||
+        std::ranges::any_of(host.suites, is_torn_down))
+      continue;
+    record(HostReplaced{plan_.hosts[index].name, std::exchange(host.worn, {})});
+    host.slots.assign(host.slots.size(), Slot{});
+    for (SuiteOnHost& suite : host.suites) {
+      if (suite.setups_lost < most_setups_lost)
+        suite = SuiteOnHost{.setups_lost = suite.setups_lost};
+    }
+    host.state = Host::State::starting;
+    host.being_replaced = true;
+    hosts_changed_ = true;
+    actions_.push_back(action::StartHost{index});
+  }
 }
 
 void Engine::on(const input::LoseHost& lose) {
@@ -39,6 +74,7 @@ void Engine::on(const input::LoseHost& lose) {
   }
   if (host.state != Host::State::ready && host.state != Host::State::starting) return;
   const bool was_up = host.state == Host::State::ready;
+  host.being_replaced = false;
   hosts_changed_ = true;
   if (!lose.for_good) record(HostLostFact{plan_.hosts[lose.host].name, lose.why});
 

@@ -16,8 +16,9 @@ namespace ffci {
 struct HostPlan {
   std::string name;
   int slots = 1;
-  int test_devices = 1;  // sets of them: how many commands that need one run at once
-  bool base = false;     // it runs the base kernel: nothing but reruns for the gate run there
+  int test_devices = 1;    // sets of them: how many commands that need one run at once
+  bool base = false;       // it runs the base kernel: nothing but reruns for the gate run there
+  bool renewable = false;  // starting it anew costs little, and leaves nothing of what ran there
 };
 
 struct EnginePlan {

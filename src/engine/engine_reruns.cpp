@@ -63,10 +63,15 @@ void Engine::prepare_for_reruns(size_t index) {
     if (host.state == Host::State::ready) give_up_in_vain(index, suite);
   }
   if (host.state == Host::State::backing_off) remind(host.start_at);
+  if (wanted && host.used) renew(index, "the reruns are to find it fresh");
   if (!wanted || host.state != Host::State::down) return;
   host.state = Host::State::starting;
   hosts_changed_ = true;
   actions_.push_back(action::StartHost{index});
+}
+
+void Engine::renew(size_t host, const std::string& why) {
+  if (plan_.hosts[host].renewable) on(input::ReplaceHost{host, why});
 }
 
 void Engine::add_rerun(size_t of, Purpose purpose) {

@@ -38,6 +38,12 @@ struct LoseHost {
   std::string why;
   bool for_good = false;  // it can't come back: it is not started again
 };
+// A host that is up is not fit for another test: nothing more is started there, and it is started
+// anew when nothing runs there any more. Nobody is to blame for that.
+struct ReplaceHost {
+  std::size_t host = 0;
+  std::string why;
+};
 struct FinishSetUp {
   std::size_t host = 0, suite = 0;
   Duration took{};
@@ -105,10 +111,10 @@ struct Abandon {
 
 }  // namespace input
 
-using Input =
-    std::variant<input::Begin, input::Resume, input::AcceptHost, input::LoseHost,
-                 input::FinishSetUp, input::FinishTearDown, input::BeginTest, input::EndTest,
-                 input::KeepFiles, input::EndBatch, input::OrderReruns, input::AcceptJudgement,
-                 input::FinishHost, input::Tick, input::Interrupt, input::Abandon>;
+using Input = std::variant<input::Begin, input::Resume, input::AcceptHost, input::LoseHost,
+                           input::ReplaceHost, input::FinishSetUp, input::FinishTearDown,
+                           input::BeginTest, input::EndTest, input::KeepFiles, input::EndBatch,
+                           input::OrderReruns, input::AcceptJudgement, input::FinishHost,
+                           input::Tick, input::Interrupt, input::Abandon>;
 
 }  // namespace ffci

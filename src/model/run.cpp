@@ -89,6 +89,7 @@ void Run::apply(const RunEvent& event) {
       run.host(fact.host).state = "lost";
       run.problems_.push_back(fmt::format("host {} was lost: {}", fact.host, fact.why));
     }
+    void operator()(const HostReplaced& fact) { run.host(fact.host).state = "replaced"; }
     void operator()(const HostRetired& fact) {
       run.host(fact.host).state = "retired";
       run.problems_.push_back(fmt::format("host {} was retired: {}", fact.host, fact.why));

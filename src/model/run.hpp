@@ -39,7 +39,7 @@ struct HostRecord {
   int slots = 1;
   int restarts = 0;   // times it came back after a loss
   Duration busy{};    // summed over its attempts
-  std::string state;  // "ready", "lost", "retired"
+  std::string state;  // "ready", "lost", "replaced", "retired"
 };
 
 using VerdictCounts = std::map<Verdict, int>;

@@ -54,6 +54,10 @@ struct HostLostFact {
   std::string host, why;
 };
 // Lost too often, or for good: nothing more runs there.
+// It is started anew, through no fault of what ran there: nothing did at that moment.
+struct HostReplaced {
+  std::string host, why;
+};
 struct HostRetired {
   std::string host, why;
 };
@@ -129,9 +133,10 @@ struct RunFinished {
 struct RunEvent {
   std::uint64_t sequence = 0;  // from 1, without gaps
   Duration time{};             // since the run began
-  std::variant<RunStarted, TestSelected, HostReady, HostLostFact, HostRetired, SuiteSetUp,
-               SuiteTornDown, AttemptStarted, AttemptFinished, TestFinished, RunStopping,
-               RunFinished, SlotRetired, FilesKept, RunResumed, RerunsOrdered, RunJudged>
+  std::variant<RunStarted, TestSelected, HostReady, HostLostFact, HostReplaced, HostRetired,
+               SuiteSetUp, SuiteTornDown, AttemptStarted, AttemptFinished, TestFinished,
+               RunStopping, RunFinished, SlotRetired, FilesKept, RunResumed, RerunsOrdered,
+               RunJudged>
       fact;
 };
 

@@ -118,6 +118,11 @@ void ConsoleReport::on(const HostLostFact& fact) {
   warn(fmt::format("host {} was lost: {}", shown_line(fact.host), shown_line(fact.why)));
 }
 
+void ConsoleReport::on(const HostReplaced& fact) {
+  slots_.erase(fact.host);
+  line(fmt::format("host {} is replaced: {}", shown_line(fact.host), shown_line(fact.why)));
+}
+
 void ConsoleReport::on(const HostRetired& fact) {
   slots_.erase(fact.host);
   warn(fmt::format("host {} was retired: {}", shown_line(fact.host), shown_line(fact.why)));

@@ -47,6 +47,7 @@ class ConsoleReport final : public EventSink {
   void on(const TestSelected& fact);
   void on(const HostReady& fact);
   void on(const HostLostFact& fact);
+  void on(const HostReplaced& fact);
   void on(const HostRetired& fact);
   void on(const SlotRetired& fact);
   void on(const SuiteSetUp& fact);

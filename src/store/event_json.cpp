@@ -266,6 +266,9 @@ struct Writer {
   Json operator()(const HostLostFact& f) const {
     return {{"event", "host_lost"}, {"host", f.host}, {"reason", f.why}};
   }
+  Json operator()(const HostReplaced& f) const {
+    return {{"event", "host_replaced"}, {"host", f.host}, {"reason", f.why}};
+  }
   Json operator()(const HostRetired& f) const {
     return {{"event", "host_retired"}, {"host", f.host}, {"reason", f.why}};
   }
@@ -420,6 +423,7 @@ Fact fact_from(const std::string& event, const Json& j) {
                      text(j, "boot_id"), text(j, "log_in")};
   }
   if (event == "host_lost") return HostLostFact{text(j, "host"), text(j, "reason")};
+  if (event == "host_replaced") return HostReplaced{text(j, "host"), text(j, "reason")};
   if (event == "host_retired") return HostRetired{text(j, "host"), text(j, "reason")};
   if (event == "slot_retired")
     return SlotRetired{text(j, "host"), whole(j, "slot", 1), text(j, "reason")};

@@ -111,6 +111,7 @@ struct Rewritten {
 
   void operator()(HostReady& f) const { rename(f.host); }
   void operator()(HostLostFact& f) const { rename(f.host); }
+  void operator()(HostReplaced& f) const { rename(f.host); }
   void operator()(HostRetired& f) const { rename(f.host); }
   void operator()(SlotRetired& f) const { rename(f.host); }
   void operator()(SuiteSetUp& f) const { rename(f.host); }

@@ -141,6 +141,8 @@ class Driver {
         texts.push_back("ready " + ready->host);
       } else if (const auto* lost = std::get_if<HostLostFact>(&event.fact)) {
         texts.push_back("lose " + lost->host);
+      } else if (const auto* replaced = std::get_if<HostReplaced>(&event.fact)) {
+        texts.push_back("replace " + replaced->host);
       } else if (const auto* retired = std::get_if<HostRetired>(&event.fact)) {
         texts.push_back("retire " + retired->host + ": " + retired->why);
       } else if (const auto* start = std::get_if<AttemptStarted>(&event.fact)) {

@@ -71,7 +71,8 @@ struct HostFate {
   bool kills_tests = false;
   int broken_slot = 0;  // what it takes of a suite with batches comes to nothing; 0: none
   std::vector<HostFault> faults;
-  std::vector<SetUpFate> set_ups;  // by suite
+  std::vector<Milliseconds> wears;  // when it wants to be replaced
+  std::vector<SetUpFate> set_ups;   // by suite
 
   [[nodiscard]] bool is_good() const {
     return reachable_from == 0 && !refused && bad_starts == 0 && !kills_tests && broken_slot == 0 &&
@@ -154,6 +155,10 @@ inline EnginePlan draw_plan(Dice& dice) {
     const int slots = dice.number(1, 3);
     plan.hosts.push_back(
         {fmt::format("h{}", plan.hosts.size() + 1), slots, dice.number(1, slots), true});
+  }
+  if (dice.chance(30)) {
+    for (HostPlan& host : plan.hosts)
+      host.renewable = dice.chance(80);
   }
   std::map<TestId, int> iterations;
   for (int test = 1, tests = dice.number(0, 60) + (hosts > 6 ? 2 * hosts : 0); test <= tests;
@@ -266,6 +271,11 @@ inline Scenario draw_scenario(Dice& dice) {
   if (dice.chance(10))
     scenario.leaps.emplace_back(dice.between(0, 60'000), dice.between(1, 3'600'000));
 
+  for (size_t host = 0; host < scenario.hosts.size(); ++host) {
+    if (!scenario.plan.hosts[host].renewable) continue;
+    for (int times = dice.number(0, 3); times > 0; --times)
+      scenario.hosts[host].wears.push_back(dice.between(0, 100'000));
+  }
   scenario.tells_before_loss = dice.chance(30) ? 0 : dice.number(1, 100);
   scenario.late_inputs = dice.chance(50) ? 0 : dice.number(1, 50);
   scenario.repeats = dice.chance(50) ? 0 : dice.number(1, 10);

@@ -51,13 +51,17 @@ class Witness {
     bool up = false, starting = false, retired = false, lost_for_good = false, told_to_stop = false;
     bool going = false;   // its loss is about to be told
     bool silent = false;  // what it says does not arrive, for the time being
+    bool worn = false;    // it is to be replaced
+    bool used = false;    // something was begun there since it came up
+    bool being_replaced = false;
     std::vector<std::function<void()>> unheard;
     int boots = 0;
     int life = 0;           // counts its starts and ends: answers of another life are void
     int lives_in_vain = 0;  // in a row, of those in which no test ended, and of failed starts
     std::vector<Slot> slots;
     std::vector<SuiteHere> suites;
-    Milliseconds unreachable_until = 0, lost_at = 0;
+    Milliseconds unreachable_until = 0;
+    std::optional<Milliseconds> lost_at;
     Milliseconds changed_at = 0;  // when something began or ended there last
   };
   struct RunningTest {
@@ -126,6 +130,7 @@ class Witness {
     std::visit([this](const auto& fact) { this->note(fact); }, event.fact);
   }
 
+  void wear_out(size_t at) { hosts_[at].worn |= drawn_.plan.hosts[at].renewable && hosts_[at].up; }
   // Such a test goes back to the queue without an event.
   bool put_back_if_not_begun(size_t test, BatchNumber batch) {
     auto& running = tests_[test].running;
@@ -301,6 +306,7 @@ class Witness {
           "only a test that waits is started");
     claim(host.up && !host.told_to_stop && !host.retired,
           "no host is used after its end, or before it is up");
+    claim(!host.worn, "nothing is started on a host that is to be replaced");
     claim(!ending_, "nothing is started once the run is ending");
     const Slot& slot = host.slots.at(static_cast<size_t>(start.slot - 1));
     claim(slot.batch == 0 && !slot.dead, "a slot runs one batch at a time");
@@ -326,12 +332,28 @@ class Witness {
           "a test goes back to its host only after a while, if another one may take it");
   }
 
+  // A rerun for base hosts that are gone is over, and nobody says so.
+  [[nodiscard]] bool can_any_test_run() const {
+    return std::ranges::any_of(tests_, [&](const SimulatedTest& test) {
+      if (test.finished > 0) return false;
+      for (size_t at = 0; at < hosts_.size(); ++at) {
+        if (may_be_used(at, test)) return true;
+      }
+      return false;
+    });
+  }
+
   // No slot is idle while something could run there.
   void check_nothing_idles() {
-    if (ending_ || queued_.empty()) return;
+    if (ending_) return;
     for (size_t at = 0; at < hosts_.size(); ++at) {
       const SimulatedHost& host = hosts_[at];
       if (!host.up || host.told_to_stop || host.retired) continue;
+      if (host.worn) {
+        claim(!is_at_rest(host) || !can_any_test_run(), "no host waits in vain to be replaced");
+        continue;
+      }
+      if (queued_.empty()) continue;
       size_t used = 0, dead = 0, in_set_up = 0;
       bool closed = false;
       for (const Slot& slot : host.slots) {
@@ -479,6 +501,7 @@ class Witness {
     SimulatedTest& rerun = tests_[place];
     claim(++rerun.finished == 1, "a rerun ends once");
     avoid_host(tests_[rerun.of], result);
+    if (is_bad(*result.outcome)) wear_out(host_called(result.host));
     if (std::holds_alternative<HostLost>(*result.outcome)) ++tests_[rerun.of].lost_in_reruns;
     rerun.running.reset();
     queued_.erase(place);
@@ -494,6 +517,12 @@ class Witness {
         add_rerun(found->second, Purpose::confirmation);
       for (size_t i = 0; i < order.base && has_base; ++i)
         add_rerun(found->second, Purpose::base);
+    }
+    for (size_t at = 0; at < hosts_.size(); ++at) {
+      const bool wanted = std::ranges::any_of(tests_, [&](const SimulatedTest& test) {
+        return test.finished == 0 && is_base(test) == drawn_.plan.hosts[at].base;
+      });
+      if (wanted && hosts_[at].used) wear_out(at);
     }
   }
   void add_rerun(size_t of, Purpose purpose) {
@@ -512,6 +541,28 @@ class Witness {
     queue(place);
   }
   void note(const RunJudged&) { judged_ = true; }
+  [[nodiscard]] bool is_at_rest(const SimulatedHost& host) const {
+    return std::ranges::none_of(host.slots, [](const Slot& slot) { return slot.batch != 0; }) &&
+           std::ranges::none_of(host.suites, [](const SuiteHere& suite) {
+             return suite.scope == Scope::setting_up || suite.scope == Scope::tearing_down;
+           });
+  }
+  [[nodiscard]] bool are_tests_left() const {
+    return std::ranges::any_of(tests_,
+                               [](const SimulatedTest& test) { return test.finished == 0; });
+  }
+  void note(const HostReplaced& fact) {
+    SimulatedHost& host = hosts_[host_called(fact.host)];
+    claim(host.up && host.worn && is_at_rest(host) && are_tests_left() && !ending_,
+          "a host is replaced when it is to be, nothing runs there and there are tests left");
+    host.up = host.worn = host.silent = false;
+    host.being_replaced = true;
+    host.unheard.clear();
+    host.lost_at.reset();
+    host.slots.assign(host.slots.size(), Slot{});
+    for (SuiteHere& suite : host.suites)
+      suite = SuiteHere{.lost = suite.lost};
+  }
   void note(const TestFinished& fact) {
     const size_t place = places_.at(fact.test);
     SimulatedTest& test = tests_[place];
@@ -577,7 +628,7 @@ class Witness {
     for (size_t host = 0; host < hosts_.size(); ++host) {
       if (avoided_by(test).contains(host) || !may_be_used(host, test)) continue;
       any = true;
-      any_up |= hosts_[host].up;
+      any_up |= hosts_[host].up || hosts_[host].being_replaced;
     }
     return {any, any_up};
   }

@@ -70,6 +70,10 @@ class World : Witness {
       for (const HostFault& fault : drawn_.hosts[at].faults)
         later(fault.at, [this, at, fault] { suffer(at, fault); });
     }
+    for (size_t at = 0; at < hosts_.size(); ++at) {
+      for (const Milliseconds when : drawn_.hosts[at].wears)
+        later(when, [this, at] { want_replacement(at); });
+    }
     for (const Milliseconds at : drawn_.signals)
       later(at, [this] { end_by_force(input::Interrupt{15}); });
     if (drawn_.disk_full)
@@ -81,6 +85,14 @@ class World : Witness {
         if (dice_.chance(50)) deliver(input::Tick{});
       });
     }
+  }
+
+  void want_replacement(size_t at) {
+    const SimulatedHost& host = hosts_[at];
+    if (!host.up || host.silent || host.going || host.told_to_stop || host.retired) return;
+    log("{} wants to be replaced", host_name(at));
+    wear_out(at);
+    deliver(input::ReplaceHost{at, "its kernel is tainted"});
   }
 
   void end_by_force(const Input& input) {
@@ -191,7 +203,7 @@ class World : Witness {
     claim(!ending_ && !judged_, "no host is started once the run is ending");
     claim(!drawn_.plan.hosts[start.host].base || base_ordered_,
           "a base host is started when a rerun for it is ordered");
-    claim(host.life == 0 || now_ >= host.lost_at + drawn_.plan.host_backoff.count(),
+    claim(!host.lost_at || now_ >= *host.lost_at + drawn_.plan.host_backoff.count(),
           "a lost host is started again after a while");
     host.starting = true;
     ++host.life;
@@ -209,7 +221,8 @@ class World : Witness {
     host.starting = false;
     host.up = true;
     host.changed_at = now_;
-    if (dice_.chance(50)) {
+    host.used = host.worn = host.being_replaced = false;
+    if (drawn_.plan.hosts[at].renewable || dice_.chance(50)) {
       ++host.boots;
       for (Slot& slot : host.slots)
         slot.dead = false;
@@ -308,6 +321,7 @@ class World : Witness {
     check_may_start(start, tests);
 
     SimulatedHost& host = hosts_[start.host];
+    host.used = true;
     RunningBatch& batch = batches_[start.batch];
     batch.what = start;
     for (const Slot& slot : host.slots) {
@@ -438,6 +452,7 @@ class World : Witness {
     const Outcome outcome = outcome_of(fate, tests_[test].running->has_company);
     end_test(number, place, outcome);
     const bool crashed = std::holds_alternative<Crashed>(outcome);
+    if (crashed && drawn_.plan.hosts[at].renewable && dice_.chance(70)) want_replacement(at);
     if (crashed && dice_.chance(50)) {
       hear(at, dice_.between(0, 2'000), [this, number] { close_batch(number, false); });
     } else if (crashed && dice_.chance(50)) {
@@ -491,7 +506,11 @@ class World : Witness {
     std::optional<std::string> unusable;
     if (stopped && dice_.chance(drawn_.unkillable)) {
       unusable = "stuck in D state";
-      slot.dead = true;
+      if (drawn_.plan.hosts[batch.what.host].renewable) {
+        wear_out(batch.what.host);
+      } else {
+        slot.dead = true;
+      }
     }
     closing_ = true;
     deliver(input::EndBatch{number, unusable});
@@ -581,7 +600,7 @@ class World : Witness {
     }
     for (Slot& slot : host.slots)
       slot = Slot{.dead = slot.dead};
-    host.up = host.starting = host.silent = host.going = false;
+    host.up = host.starting = host.silent = host.going = host.worn = host.being_replaced = false;
     host.unheard.clear();
     host.lost_for_good = for_good;
     host.lost_at = now_;

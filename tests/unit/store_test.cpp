@@ -62,6 +62,7 @@ std::vector<RunEvent> one_of_each() {
       HostReady{"local", "local", 2, "6.1", "x86_64", "private"},
       HostReady{"vm1", "ssh", 1, "6.18", "arm64", "session", "a-boot-id", "ssh vm1"},
       HostLostFact{"local", "gone"},
+      HostReplaced{"local", "tainted"},
       HostRetired{"local", "gone for good"},
       SlotRetired{"local", 2, "stuck"},
       SuiteSetUp{"local", "s", 12ms, "exit status 1"},
