@@ -98,6 +98,15 @@ std::vector<std::string> qemu_command_line(const QemuHostsSpec& spec, const Qemu
          "-device", fmt::format("virtio-blk-pci,drive={0},serial={0}", drive.serial)});
   }
   add({"-device", "virtio-rng-pci"});
+  // Behind the disks and the network, whose places in the VM do not change with them.
+  for (size_t number = 0; number < spec.share.size(); ++number) {
+    const VmShareSpec& share = spec.share[number];
+    // Files belong to whoever runs ff-ci: what the VM would have as their owner does not matter.
+    add({"-fsdev",
+         fmt::format("local,id=share{},path={},security_model=none,multidevs=remap{}", number,
+                     value(share.path), share.writable ? "" : ",readonly=on"),
+         "-device", fmt::format("virtio-9p-pci,fsdev=share{},mount_tag={}", number, share.tag)});
+  }
   if (machine.has_acpi_and_smbios) {
     add({"-device", "vmgenid,guid=auto", "-smbios",
          "type=11,value=io.systemd.credential.binary:ssh.authorized_keys." + spec.user + "=" +

@@ -12,6 +12,7 @@
 #include "hosts/vm_console.hpp"
 #include "hosts/vm_disks.hpp"
 #include "hosts/vm_log_in.hpp"
+#include "hosts/vm_mounts.hpp"
 #include "hosts/vm_wake_up.hpp"
 
 namespace ffci {
@@ -78,7 +79,7 @@ class QemuHost final : public Host {
     waiting,  // for its turn, or for the snapshot
     booting,  // until somebody can log in
     logging_in,
-    waking,  // a clone gets what must be its own
+    waking,  // a clone gets what must be its own, and each what it shares
     saving,
     up,
     ending,  // what was up is no more, QEMU's end is awaited
@@ -186,13 +187,36 @@ class QemuHost final : public Host {
       phase_ = Phase::saving;
       return log_in_->host().stop(Urgency::in_order);
     }
-    if (kind_ == VmStart::boot) return be_up();
     phase_ = Phase::waking;
+    if (kind_ == VmStart::boot) return mount_shares();
     wake_up_ = std::make_shared<VmWakeUp>([this](const std::string& trouble) {
       if (!trouble.empty()) pool_->note(fmt::format("{}: {}", options_.ssh.name, trouble));
-      be_up();
+      mount_shares();
     });
     log_in_->host().run(0, 1, 0, wake_up_command(options_.ssh.name), *wake_up_);
+  }
+
+  void mount_shares() {
+    if (!has_mounts(pool_->spec())) return be_up();
+    mounts_ = std::make_shared<VmMounts>([this](const std::string& trouble) {
+      if (phase_ != Phase::waking) return;
+      patience_.cancel();
+      if (trouble.empty()) return be_up();
+      for_good_ = true;  // another one would be just like it
+      end_unmounted(trouble);
+      machine_->kill();
+    });
+    patience_.set(pool_->spec().boot_timeout, [this] {
+      end_unmounted("mounting its shared directories takes too long");
+      interrupt();
+    });
+    log_in_->host().set_up(VmMounts::scope, mount_command(pool_->spec()), *mounts_);
+  }
+
+  void end_unmounted(const std::string& why) {
+    drop_log_in();
+    why_lost_ = why;
+    phase_ = Phase::ending;
   }
 
   void be_up() {
@@ -358,9 +382,11 @@ class QemuHost final : public Host {
   void drop_log_in_but_what_runs() {
     if (!log_in_) return;
     log_in_->silence();
-    asio::post(loop_, [gone = std::move(log_in_), wake_up = std::move(wake_up_)]() mutable {
+    asio::post(loop_, [gone = std::move(log_in_), wake_up = std::move(wake_up_),
+                       mounts = std::move(mounts_)]() mutable {
       gone.reset();
       wake_up.reset();
+      mounts.reset();
     });
     log_in_.reset();
   }
@@ -413,6 +439,7 @@ class QemuHost final : public Host {
   int port_ = 0;
   std::shared_ptr<VmLogIn> log_in_;
   std::shared_ptr<VmWakeUp> wake_up_;
+  std::shared_ptr<VmMounts> mounts_;
   HostReady facts_;
   std::map<std::uint64_t, std::shared_ptr<VmCommand>> running_;
   std::string told_taint_, why_lost_;

@@ -77,6 +77,13 @@ Result<void> VmPool::look_at_files() {
     const ssize_t got = ::read(file.get(), start.data(), start.size());
     image_format_ = got > 0 && start == qcow2_magic ? "qcow2" : "raw";
   }
+  for (const VmShareSpec& share : spec.share) {
+    const Fd directory(::open(share.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (directory && (!share.writable || ::access(share.path.c_str(), W_OK) == 0)) continue;
+    return fail(ErrorKind::no_input,
+                fmt::format("{}: cannot share {}{}: {}", spec.where, share.path,
+                            directory ? " for writing" : "", std::strerror(errno)));
+  }
   return {};
 }
 

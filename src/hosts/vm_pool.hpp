@@ -28,8 +28,8 @@ class VmPool : public std::enable_shared_from_this<VmPool> {
   };
   enum class Snapshot { unmade, in_making, ready, none };
 
-  // Errors: files of the spec can't be read (no_input), the memory is not there (unavailable), the
-  // directory can't be made (io).
+  // Errors: files and directories of the spec can't be read (no_input), the memory is not there
+  // (unavailable), the directory can't be made (io).
   [[nodiscard]] static Result<std::shared_ptr<VmPool>> open(boost::asio::io_context& loop,
                                                             Options options);
 

@@ -141,6 +141,14 @@ enum class SnapshotStart {
   off,        // it boots
 };
 
+// A directory of this machine that VMs can mount, with 9p.
+struct VmShareSpec {
+  std::string path;
+  std::string tag;        // its name in a VM
+  std::string mount;      // where ff-ci mounts it there; empty: it does not
+  bool writable = false;  // for VMs, as whoever runs ff-ci
+};
+
 // VMs that ff-ci boots, and boots again when their kernel is not fit for another test.
 struct QemuHostsSpec {
   int count = 1;
@@ -153,6 +161,7 @@ struct QemuHostsSpec {
   std::uint64_t memory = 2ULL << 30;   // bytes of each
   int cpus = 2;                        // of each
   std::vector<std::uint64_t> disks;    // bytes of each further disk: TEST_DEV, then SCRATCH_DEV
+  std::vector<VmShareSpec> share;      // with each of them
   std::vector<std::string> arguments;  // for QEMU, behind ff-ci's own
   Accelerator accelerator = Accelerator::automatic;
   SnapshotStart snapshot = SnapshotStart::automatic;

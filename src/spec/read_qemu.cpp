@@ -1,5 +1,9 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <filesystem>
+
+#include "base/text.hpp"
 #include "spec/sections.hpp"
 
 namespace ffci::spec {
@@ -8,6 +12,9 @@ namespace {
 // QEMU's drives are counted in letters of the guest: vda is the image.
 constexpr size_t most_disks = 24;
 constexpr std::uint64_t least_memory = 32ULL << 20;
+constexpr size_t longest_tag = 31;  // that QEMU takes
+// What QEMU's machines have room for, beside the image and what every VM has.
+constexpr size_t most_devices = 26;
 
 std::vector<std::uint64_t> read_disks(const Field& field) {
   std::vector<std::uint64_t> disks;
@@ -19,6 +26,59 @@ std::vector<std::uint64_t> read_disks(const Field& field) {
     if (const auto size = item.size_over_zero()) disks.push_back((*size + 511) / 512 * 512);
   }
   return disks;
+}
+
+bool is_tag(std::string_view text) {
+  constexpr std::string_view characters =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+  return !text.empty() && text.size() <= longest_tag &&
+         text.find_first_not_of(characters) == std::string_view::npos;
+}
+
+// Default: the last component of the path.
+std::string read_tag(const Field& field, const Field& path, const std::string& directory) {
+  const std::string wanted = fmt::format("up to {} letters, digits, '.', '_' and '-'", longest_tag);
+  std::optional<std::string> tag = field.text();
+  if (tag && !is_tag(*tag)) field.expected(wanted);
+  if (field.present() || directory.empty()) return tag.value_or("");
+  tag = std::filesystem::path(directory).filename().string();
+  if (!is_tag(*tag)) {
+    path.complain(fmt::format("'{}' is missing, and '{}' is no tag, which has {}", field.name(),
+                              printable_line(*tag, 60), wanted));
+  }
+  return *tag;
+}
+
+std::string read_mount(const Field& field) {
+  const std::optional<std::string> mount = field.line();
+  const bool fits =
+      !mount || (mount->starts_with('/') && mount->find_first_not_of('/') != std::string::npos);
+  if (!fits) field.expected("an absolute path in the VM, such as /mnt/tree");
+  return mount.value_or("");
+}
+
+std::vector<VmShareSpec> read_share(const Field& field) {
+  std::vector<VmShareSpec> shares;
+  for (const Field& item : field.any_items()) {
+    Fields fields(item);
+    VmShareSpec share;
+    const Field path = fields.required("path");
+    const Field tag = fields.optional("tag");
+    const Field mount = fields.optional("mount");
+    share.path = path.path().value_or("");
+    share.tag = read_tag(tag, path, share.path);
+    share.mount = read_mount(mount);
+    share.writable = fields.optional("writable").boolean().value_or(share.writable);
+    fields.finish();
+    for (const VmShareSpec& other : shares) {
+      if (!share.tag.empty() && other.tag == share.tag)
+        item.complain(fmt::format("duplicate tag '{}'; each share needs its own", share.tag));
+      if (!share.mount.empty() && other.mount == share.mount)
+        mount.complain(fmt::format("share '{}' is mounted at '{}', too", other.tag, share.mount));
+    }
+    shares.push_back(std::move(share));
+  }
+  return shares;
 }
 
 std::vector<std::string> read_arguments(const Field& field) {
@@ -65,6 +125,10 @@ QemuHostsSpec read_qemu_hosts(const Field& field) {
   if (qemu.memory < least_memory) memory.expected("32M or more");
   qemu.cpus = fields.optional("cpus").whole_int(1, 255).value_or(qemu.cpus);
   qemu.disks = read_disks(fields.optional("disks"));
+  const Field share = fields.optional("share");
+  qemu.share = read_share(share);
+  if (share.present() && qemu.share.size() + std::min(most_disks, qemu.disks.size()) > most_devices)
+    share.complain(fmt::format("a VM has room for {} disks and shares together", most_devices));
   qemu.arguments = read_arguments(fields.optional("arguments"));
   qemu.accelerator = fields.optional("accelerator")
                          .choice<Accelerator>({{"auto", Accelerator::automatic},

@@ -3,6 +3,7 @@ computer's sshd.
 
     guest = make_guest()
     guest.kernel, guest.initrd        # paths
+    make_guest(FULL_KERNEL)           # one that has 9p, too, and is larger
 
 The kernel's package is not installed, only fetched with apt-get (once, into a folder beside the built ff-ci, or in ~/.cache) and unpacked. `oops` and
 `hang` in its /modules are a module of that kernel whose first instructions were replaced: loaded, the one oopses, and the other stops
@@ -26,9 +27,10 @@ QEMU = "qemu-system-x86_64"
 SSHD = "/usr/sbin/sshd"
 UTILITIES = ("/bin/dash", "/usr/bin/flock", "/usr/bin/unshare")  # that busybox has not, or not with all their options
 TOOLS = (QEMU, SSHD, "ssh-keygen", "dpkg-deb", "apt-get", "apt-cache", "ldd")
-PACKAGES = ("linux-image-cloud-amd64", "busybox-static")
+CLOUD_KERNEL = "linux-image-cloud-amd64"
+FULL_KERNEL = "linux-image-amd64"
 MODULES = ("virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "failover", "net_failover",
-           "virtio_net", "virtio_blk", "rng-core", "virtio-rng", "qemu_fw_cfg")
+           "virtio_net", "virtio_blk", "rng-core", "virtio-rng", "qemu_fw_cfg", "netfs", "fscache", "9pnet", "9pnet_virtio", "9p")
 VICTIM = "authenc"  # a module that nothing here needs
 ENDINGS = {"oops": b"\x0f\x0b", "hang": b"\xfa\xeb\xfe"}  # ud2; cli, jmp .
 
@@ -78,15 +80,15 @@ def skip_reason():
 
 
 @functools.cache
-def make_guest():
+def make_guest(kernel=CLOUD_KERNEL):
     built = "/" in FFCI
     folder = (pathlib.Path(FFCI).resolve().parent if built else pathlib.Path.home() / ".cache" / "ff-ci") / "test-guest"
     folder.mkdir(parents=True, exist_ok=True)
-    packages = [_package(folder, name) for name in PACKAGES]
+    packages = [_package(folder, name) for name in (kernel, "busybox-static")]
     with tempfile.TemporaryDirectory(prefix="ffci-guest-") as unpacked:
         for package in packages:
             subprocess.run(["dpkg-deb", "--extract", package, unpacked], check=True)
-        return _build(pathlib.Path(unpacked), folder)
+        return _build(pathlib.Path(unpacked), folder, kernel)
 
 
 def _package(folder, name):
@@ -109,7 +111,7 @@ def _newest_kernel(name):
         subprocess.run(["apt-get", "update", "-qq"], check=True)
 
 
-def _build(unpacked, folder):
+def _build(unpacked, folder, kernel_name):
     root = Cpio()
     for directory in ("bin", "sbin", "dev", "etc/ssh", "lib", "modules", "proc", "root", "run", "sys", "tmp", "var/tmp", "var/log"):
         root.directory(directory)
@@ -132,7 +134,7 @@ def _build(unpacked, folder):
     root.file("etc/nsswitch.conf", b"passwd: files\ngroup: files\nshadow: files\n")
     root.file("etc/ssh/sshd_config", SSHD_CONFIG.encode())
     root.file("etc/ssh/host_key", _host_key(unpacked), 0o600)
-    initrd, kernel = folder / "initrd", folder / "vmlinuz"
+    initrd, kernel = folder / f"initrd-{kernel_name}", folder / f"vmlinuz-{kernel_name}"
     initrd.write_bytes(gzip.compress(root.archive(), 1))
     shutil.copy(next(unpacked.glob("boot/vmlinuz-*")), kernel)
     return Guest(kernel, initrd)

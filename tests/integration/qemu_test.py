@@ -4,13 +4,14 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import time
 import unittest
 
 from harness import FfciTest, wait_for
-from qemu_guest import QEMU, make_guest, skip_reason
+from qemu_guest import FULL_KERNEL, QEMU, make_guest, skip_reason
 
 BOOT_TIMEOUT = "4m"  # computers that test are busy
 
@@ -191,6 +192,56 @@ class QemuTest(FfciTest):
         lost = next(event["time"] for event in self.events() if event["event"] == "host_lost")
         started = [event["time"] for event in self.events() if event["event"] == "attempt_started" and event["time"] > lost]
         return started[0] - lost - back_off
+
+    def share_job(self, tests, run="", **qemu):
+        """Of a guest that has 9p, with the folders `tree`, `out` and `spare`."""
+        self.guest = make_guest(FULL_KERNEL)
+        for name in ("tree", "out", "spare, too"):
+            self.write(f"{name}/file", f"of {name}\n")
+        shares = [{"path": "tree", "mount": "/mnt/the tree"}, {"path": "out", "mount": "/out", "writable": True},
+                  {"path": "spare, too", "tag": "spare"}]
+        self.vms(tests, run=run, share=shares, **qemu)
+
+    def test_directories_are_shared(self):
+        read = "cat '/mnt/the tree/file' /out/file"
+        tests = {
+            "reads": read,
+            "does-not-write": "mount -o remount,rw '/mnt/the tree' && cd '/mnt/the tree' && ! touch new && ! rm file && cat file",
+            "writes": "mkdir /out/made && echo from the VM >/out/made/new && echo changed >/out/file",
+            "mounts-itself": "mkdir /run/spare && mount -t 9p -o trans=virtio spare /run/spare && cat /run/spare/file",
+            "dies": "echo b >/proc/sysrq-trigger; sleep 60",
+            "reads-again": read,
+        }
+        for snapshot in ("off", "auto"):
+            shutil.rmtree(self.folder / "out", ignore_errors=True)
+            self.share_job(tests, run="order: listed\nmax-host-restarts: 0", snapshot=snapshot)
+            self.run_job()
+            self.assertEqual(self.verdicts(), {name: "error" if name == "dies" else "passed" for name in tests}, self.shown)
+            self.assertEqual(self.output("reads"), b"of tree\nof out\n")
+            self.assertEqual(self.output("mounts-itself"), b"of spare, too\n")
+            self.assertEqual(self.output("reads-again"), b"of tree\nchanged\n")
+            self.assertEqual((self.folder / "out/made/new").read_text(), "from the VM\n")
+            self.assertEqual([path.name for path in (self.folder / "tree").iterdir()], ["file"])
+            self.assertNotIn("VMs boot instead", self.shown)
+            self.assert_nothing_left()
+
+    def test_a_vm_that_can_not_mount_a_share_runs_nothing(self):
+        self.write("tree/file", "")
+        for snapshot in ("off", "auto"):
+            self.vms({"t": "true"}, share=[{"path": "tree", "mount": "/tree"}], snapshot=snapshot)  # its kernel has no 9p
+            ended = self.run_job()
+            self.assertIn("its shared directories can't be mounted: mount: ", self.shown)
+            self.assertNotIn("VMs boot instead", self.shown)
+            self.assertEqual([event["event"] for event in self.events()].count("host_lost"), 1, self.shown)
+            self.assertNotEqual(ended.returncode, 0)
+            self.assert_nothing_left()
+
+    def test_a_share_that_is_not_there_is_named(self):
+        self.vms({"t": "true"}, share=[{"path": "none"}])
+        ended = self.ffci("run", "job.yaml")
+        self.assertIn(f"cannot share {self.folder}/none: No such file or directory", ended.stderr)
+        self.assertEqual(ended.returncode, 66, ended.stderr)
+        self.assert_nothing_left()
 
     def test_too_much_memory_is_refused(self):
         self.vms({"t": "true"}, count=100, memory="1T")

@@ -10,6 +10,7 @@
 #include "hosts/qemu_command_line.hpp"
 #include "hosts/run_key.hpp"
 #include "hosts/vm_console.hpp"
+#include "hosts/vm_mounts.hpp"
 #include "hosts/vm_wake_up.hpp"
 
 using namespace ffci;
@@ -61,6 +62,42 @@ TEST_CASE("QEMU never writes to the image, and reads names with commas") {
         "name=opt/ff-ci/authorized_keys,string=ssh-ed25519 AAAA ff-ci");
   CHECK(word_behind(words, "-kernel").empty());
   CHECK(word_behind(words, "-incoming").empty());
+}
+
+TEST_CASE("what a VM shares can't be written to, unless the job says so") {
+  QemuHostsSpec spec;
+  spec.share = {{"/a,b", "tree", "", false}, {"/out", "out", "/out", true}};
+  const std::vector<std::string> words = qemu_command_line(spec, QemuLaunch{});
+  const auto count = [&](const std::string& word) {
+    return std::count(words.begin(), words.end(), word);
+  };
+  CHECK(count("local,id=share0,path=/a,,b,security_model=none,multidevs=remap,readonly=on") == 1);
+  CHECK(count("virtio-9p-pci,fsdev=share0,mount_tag=tree") == 1);
+  CHECK(count("local,id=share1,path=/out,security_model=none,multidevs=remap") == 1);
+  CHECK(count("virtio-9p-pci,fsdev=share1,mount_tag=out") == 1);
+}
+
+TEST_CASE("only what has a place in the VM is mounted there") {
+  QemuHostsSpec spec;
+  spec.share = {{"/a", "a", "", true}};
+  CHECK_FALSE(has_mounts(spec));
+  spec.share.push_back({"/b", "b", "/mnt/the b", false});
+  spec.share.push_back({"/c", "c", "/c", true});
+  CHECK(has_mounts(spec));
+  const std::string script = mount_command(spec).setup;
+  CHECK(script.ends_with("}\nshare b '/mnt/the b' ro\nshare c '/c' rw\n"));
+}
+
+TEST_CASE("a VM that could not mount a share is told of") {
+  std::string trouble = "not called";
+  VmMounts mounts([&](const std::string& what) { trouble = what; });
+  mounts.on_scope_output(VmMounts::scope, Stream::standard_output, "x");
+  mounts.on_scope_output(VmMounts::scope, Stream::standard_error, "mount: no 9p\n");
+  mounts.on_set_up(VmMounts::scope, "exit status 1");
+  CHECK(trouble == "its shared directories can't be mounted: mount: no 9p");
+  VmMounts others([&](const std::string& what) { trouble = what; });
+  others.on_set_up(VmMounts::scope, {});
+  CHECK(trouble.empty());
 }
 
 TEST_CASE("the kernel's lines of a console are told from those of others, in any pieces") {
