@@ -67,6 +67,8 @@ constexpr KeyOption key_options[] = {
     {"qemu.accelerator", "hosts.qemu.accelerator", "HOW", "auto, kvm or tcg"},
     {"qemu.snapshot", "hosts.qemu.snapshot", "HOW",
      "auto: all but the first start from its state after the boot, or off"},
+    {"qemu.connection", "hosts.qemu.connection", "HOW",
+     "to log in: port, which QEMU forwards, or vsock"},
     {"qemu.boot-timeout", "hosts.qemu.boot-timeout", "TIME", "until they can be logged in to"},
     {"order", "run.order", "ORDER", "slowest-first, random or listed"},
     {"durations", "run.durations", "SOURCE",

@@ -88,8 +88,8 @@ std::vector<std::string> qemu_command_line(const QemuHostsSpec& spec, const Qemu
     add({"-kernel", spec.kernel, "-append", kernel_command_line(launch.arch, spec.append)});
   if (!spec.initrd.empty()) add({"-initrd", spec.initrd});
   // QEMU chooses the port, so that no two take the same one.
-  add({"-netdev", "user,id=net0,hostfwd=tcp:127.0.0.1:0-:22", "-device",
-       "virtio-net-pci,netdev=net0,romfile="});
+  add({"-netdev", launch.cid == 0 ? "user,id=net0,hostfwd=tcp:127.0.0.1:0-:22" : "user,id=net0",
+       "-device", "virtio-net-pci,netdev=net0,romfile="});
   for (const QemuDrive& drive : launch.drives) {
     add({"-drive",
          fmt::format("if=none,id={0},file={1},format={2},snapshot={3},cache=unsafe,discard=unmap",
@@ -99,6 +99,7 @@ std::vector<std::string> qemu_command_line(const QemuHostsSpec& spec, const Qemu
   }
   add({"-device", "virtio-rng-pci"});
   // Behind the disks and the network, whose places in the VM do not change with them.
+  if (launch.cid != 0) add({"-device", fmt::format("vhost-vsock-pci,guest-cid={}", launch.cid)});
   for (size_t number = 0; number < spec.share.size(); ++number) {
     const VmShareSpec& share = spec.share[number];
     // Files belong to whoever runs ff-ci: what the VM would have as their owner does not matter.

@@ -1,6 +1,7 @@
 // How QEMU is called for a VM of a job. Pure: what it names has been made by others.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -20,8 +21,9 @@ struct QemuLaunch {
   std::string console;                               // file
   std::vector<QemuDrive> drives;                     // vda, vdb, …
   std::string authorized_key;                        // line of authorized_keys
-  int qmp = -1;                                      // descriptor of its control socket
-  int incoming = -1;  // of the state that it starts from; -1: it boots
+  std::uint32_t cid = 0;  // its own among vsocks; 0: a port of this machine leads to its SSH server
+  int qmp = -1;           // descriptor of its control socket
+  int incoming = -1;      // of the state that it starts from; -1: it boots
 };
 
 [[nodiscard]] std::vector<std::string> qemu_command_line(const QemuHostsSpec& spec,

@@ -14,6 +14,7 @@
 #include "hosts/vm_log_in.hpp"
 #include "hosts/vm_mounts.hpp"
 #include "hosts/vm_wake_up.hpp"
+#include "hosts/vsock.hpp"
 
 namespace ffci {
 namespace {
@@ -23,6 +24,11 @@ namespace asio = boost::asio;
 constexpr Duration log_in_pause = std::chrono::milliseconds(500);
 constexpr Duration hang_up_time = std::chrono::milliseconds(500);
 constexpr Duration last_words = std::chrono::seconds(10);  // of a kernel that was interrupted
+
+// For ssh; one that has systemd's proxy would do with the name.
+std::string vsock_way(std::uint32_t cid, const std::string& user) {
+  return fmt::format("-o ProxyCommand='socat - VSOCK-CONNECT:{0}:22' {1}@vsock/{0}", cid, user);
+}
 
 class QemuHost final : public Host {
  public:
@@ -137,6 +143,7 @@ class QemuHost final : public Host {
     machine.launch.name = options_.ssh.name;
     machine.launch.arch = options_.ssh.arch;
     machine.launch.accelerator = accelerator_ = pool_->accelerator();
+    machine.launch.cid = cid_ = pool_->spec().connection == VmConnection::vsock ? random_cid() : 0;
     machine.launch.drives = drives;
     machine.launch.authorized_key = pool_->authorized_key();
     machine.directory = directory_;
@@ -169,6 +176,7 @@ class QemuHost final : public Host {
     SshHostOptions ssh = options_.ssh;
     ssh.machine.host = "127.0.0.1";
     ssh.machine.port = port_;
+    ssh.machine.cid = cid_;
     VmLogIn::Callbacks callbacks;
     callbacks.on_up = [this](const HostReady& facts) { consider(facts); };
     callbacks.on_lost = [this](const std::string& why, bool for_good) {
@@ -226,11 +234,12 @@ class QemuHost final : public Host {
     ready.kind = "qemu";
     // VMs that start from one state believe that they are in the same boot.
     ready.boot_id = fmt::format("{}.{}", facts_.boot_id, life_);
+    const std::string way = cid_ == 0 ? fmt::format("-p {} {}@127.0.0.1", port_, pool_->spec().user)
+                                      : vsock_way(cid_, pool_->spec().user);
     ready.log_in = fmt::format(
         "ssh -i {} -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o "
-        "UserKnownHostsFile=/dev/null "
-        "-p {} {}@127.0.0.1",
-        shell_quote(pool_->key_file()), port_, pool_->spec().user);
+        "UserKnownHostsFile=/dev/null {}",
+        shell_quote(pool_->key_file()), way);
     observer_->on_up(ready);
   }
 
@@ -437,6 +446,7 @@ class QemuHost final : public Host {
   std::unique_ptr<ChildProgram> disk_maker_;
   std::unique_ptr<QemuMachine> machine_;
   int port_ = 0;
+  std::uint32_t cid_ = 0;  // 0: the port is one of this machine
   std::shared_ptr<VmLogIn> log_in_;
   std::shared_ptr<VmWakeUp> wake_up_;
   std::shared_ptr<VmMounts> mounts_;

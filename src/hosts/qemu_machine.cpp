@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -12,12 +13,16 @@
 
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "hosts/vsock.hpp"
 
 namespace ffci {
 namespace {
 
 using Json = nlohmann::json;
+using boost::asio::ip::address_v4;
+using boost::asio::ip::tcp;
 
+constexpr int ssh_port = 22;
 constexpr int first_inherited = 3;  // as child_program.hpp has it
 constexpr Duration poll_interval = std::chrono::milliseconds(20);
 constexpr std::uint64_t most_errors = 1 << 20;
@@ -109,7 +114,7 @@ Result<void> QemuMachine::launch() {
   });
   if (options_.saved.empty()) {
     watch_silence();
-    ask_port();
+    find_server();
   } else {
     go_on_when_loaded();
   }
@@ -121,6 +126,16 @@ void QemuMachine::watch_silence() {
     console_->read_all();
     if (!console_->any()) callbacks_.on_silent();
   });
+}
+
+void QemuMachine::find_server() {
+  if (options_.launch.cid == 0) return ask_port();
+  await_banner(vsock_address(options_.launch.cid, ssh_port), ssh_port);
+}
+
+void QemuMachine::await_banner(const SshBanner::Address& address, int port) {
+  banner_ =
+      std::make_unique<SshBanner>(loop_, address, [this, port] { callbacks_.on_reachable(port); });
 }
 
 void QemuMachine::ask_port() {
@@ -140,8 +155,7 @@ void QemuMachine::take_port(const std::string& answer) {
   }
   // One that was saved was listening.
   if (!options_.saved.empty()) return callbacks_.on_reachable(port);
-  banner_ =
-      std::make_unique<SshBanner>(loop_, port, [this, port] { callbacks_.on_reachable(port); });
+  await_banner(tcp::endpoint(address_v4::loopback(), static_cast<unsigned short>(port)), port);
 }
 
 // Nothing may be changed while the state is read.

@@ -30,7 +30,8 @@ class QemuMachine {
  public:
   struct Callbacks {
     std::function<void(std::string_view bytes)> on_console;
-    std::function<void(int port)> on_reachable;  // an SSH server answers there
+    // An SSH server answers there: on this machine's loopback, or at the VM's CID if it has one.
+    std::function<void(int port)> on_reachable;
     std::function<void()> on_silent;  // not a byte came from its console in a third of the timeout
     std::function<void(const std::string& why)> on_gone;  // the last one
   };
@@ -57,6 +58,8 @@ class QemuMachine {
   QemuMachine(boost::asio::io_context& loop, QemuMachineOptions options, Callbacks callbacks);
   [[nodiscard]] Result<void> launch();
   void watch_silence();
+  void find_server();
+  void await_banner(const SshBanner::Address& address, int port);
   void ask_port();
   void take_port(const std::string& answer);
   void go_on_when_loaded();

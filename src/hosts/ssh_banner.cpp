@@ -3,7 +3,6 @@
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <string_view>
 
 #include "hosts/deadline.hpp"
@@ -11,7 +10,6 @@
 namespace ffci {
 
 namespace asio = boost::asio;
-using Tcp = asio::ip::tcp;
 
 namespace {
 
@@ -22,8 +20,8 @@ constexpr Duration most_patience = std::chrono::seconds(10);
 }  // namespace
 
 struct SshBanner::State : std::enable_shared_from_this<State> {
-  State(asio::io_context& loop, int port_in, std::function<void()> on_answer_in)
-      : socket(loop), port(port_in), on_answer(std::move(on_answer_in)), timer(loop) {}
+  State(asio::io_context& loop, const Address& address_in, std::function<void()> on_answer_in)
+      : socket(loop), address(address_in), on_answer(std::move(on_answer_in)), timer(loop) {}
 
   void ask() {
     ++attempt;
@@ -35,13 +33,12 @@ struct SshBanner::State : std::enable_shared_from_this<State> {
       state->patience = std::min(most_patience, state->patience * 3 / 2);
       state->ask();
     });
-    socket.async_connect(
-        Tcp::endpoint(asio::ip::address_v4::loopback(), static_cast<unsigned short>(port)),
-        [self = shared_from_this(), now = attempt](const boost::system::error_code& error) {
-          if (now != self->attempt || !self->on_answer) return;
-          if (error) return self->ask_later();
-          self->listen();
-        });
+    socket.async_connect(address, [self = shared_from_this(),
+                                   now = attempt](const boost::system::error_code& error) {
+      if (now != self->attempt || !self->on_answer) return;
+      if (error) return self->ask_later();
+      self->listen();
+    });
   }
 
   void listen() {
@@ -70,8 +67,8 @@ struct SshBanner::State : std::enable_shared_from_this<State> {
     socket.close(ignored);
   }
 
-  Tcp::socket socket;
-  int port;
+  asio::generic::stream_protocol::socket socket;
+  Address address;
   std::function<void()> on_answer;
   std::array<char, 256> buffer{};
   Duration patience = first_patience;
@@ -79,8 +76,9 @@ struct SshBanner::State : std::enable_shared_from_this<State> {
   Deadline timer;
 };
 
-SshBanner::SshBanner(asio::io_context& loop, int port, std::function<void()> on_answer)
-    : state_(std::make_shared<State>(loop, port, std::move(on_answer))) {
+SshBanner::SshBanner(asio::io_context& loop, const Address& address,
+                     std::function<void()> on_answer)
+    : state_(std::make_shared<State>(loop, address, std::move(on_answer))) {
   state_->ask();
 }
 

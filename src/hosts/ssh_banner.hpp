@@ -1,8 +1,9 @@
-// SshBanner waits until an SSH server answers at a port of this machine. It asks again and again,
-// with patience that grows, because a forwarded port takes connections long before anybody listens
-// in the VM behind it.
+// SshBanner waits until an SSH server answers at an address of a VM. It asks again and again, with
+// patience that grows, because a forwarded port takes connections long before anybody listens in
+// the VM behind it.
 #pragma once
 
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <functional>
 #include <memory>
 
@@ -14,7 +15,9 @@ namespace ffci {
 
 class SshBanner {
  public:
-  SshBanner(boost::asio::io_context& loop, int port, std::function<void()> on_answer);
+  using Address = boost::asio::generic::stream_protocol::endpoint;
+
+  SshBanner(boost::asio::io_context& loop, const Address& address, std::function<void()> on_answer);
   ~SshBanner();  // on_answer is not called any more
 
  private:

@@ -15,6 +15,7 @@
 
 #include "base/text.hpp"
 #include "hosts/orphans.hpp"
+#include "hosts/vsock.hpp"
 
 namespace ffci {
 namespace {
@@ -83,6 +84,41 @@ class NetworkConnection final : public SshConnection {
     tcp::socket socket;
     tcp::resolver::results_type addresses;
     tcp::resolver::results_type::iterator next;
+    OnConnected on_connected;
+  };
+  std::shared_ptr<State> state_;
+};
+
+class VsockConnection final : public SshConnection {
+ public:
+  VsockConnection(asio::io_context& loop, const SshMachineSpec& machine, OnConnected on_connected)
+      : state_(std::make_shared<State>(loop, std::move(on_connected))) {
+    state_->socket.async_connect(
+        vsock_address(machine.cid, machine.port),
+        [state = state_](const boost::system::error_code& error) { state->end(error); });
+  }
+  ~VsockConnection() override {
+    state_->on_connected = {};
+    boost::system::error_code ignored;
+    state_->socket.close(ignored);
+  }
+
+ private:
+  struct State {
+    State(asio::io_context& loop, OnConnected to_tell)
+        : socket(loop), on_connected(std::move(to_tell)) {}
+
+    void end(boost::system::error_code error) {
+      const OnConnected tell = std::exchange(on_connected, {});
+      if (!tell) return;
+      if (!error) socket.non_blocking(true, error);
+      Fd connected;
+      if (!error) connected.reset(socket.release(error));
+      if (!error) return tell(std::move(connected));
+      tell(fail(ErrorKind::unavailable, "connect: " + error.message()));
+    }
+
+    asio::generic::stream_protocol::socket socket;
     OnConnected on_connected;
   };
   std::shared_ptr<State> state_;
@@ -208,6 +244,8 @@ class ProxyCommand final : public SshConnection {
 std::unique_ptr<SshConnection> SshConnection::start(asio::io_context& loop, const SshTarget& target,
                                                     OnConnected on_connected) {
   if (target.proxy_command) return std::make_unique<ProxyCommand>(loop, target, on_connected);
+  if (target.machine.cid != 0)
+    return std::make_unique<VsockConnection>(loop, target.machine, std::move(on_connected));
   return std::make_unique<NetworkConnection>(loop, target, std::move(on_connected));
 }
 

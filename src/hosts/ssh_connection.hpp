@@ -1,4 +1,5 @@
-// Gets a connected descriptor for an SSH session: through the network, or from a ProxyCommand.
+// Gets a connected descriptor for an SSH session: through the network, over vsock into a VM, or
+// from a ProxyCommand.
 #pragma once
 
 #include <functional>

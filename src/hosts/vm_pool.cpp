@@ -15,11 +15,17 @@
 #include "base/fd.hpp"
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "hosts/vsock.hpp"
 
 namespace ffci {
 namespace {
 
 constexpr std::string_view qcow2_magic = "QFI\xFB";
+
+// A clone would have to take up a CID of its own while it runs, which nobody has tried yet.
+bool has_snapshot(const QemuHostsSpec& spec) {
+  return spec.snapshot == SnapshotStart::automatic && spec.connection == VmConnection::port;
+}
 
 bool can_use_kvm() {
   return static_cast<bool>(Fd(::open("/dev/kvm", O_RDWR | O_CLOEXEC)));
@@ -45,8 +51,7 @@ VmPool::VmPool(boost::asio::io_context& loop, Options options)
       options_(std::move(options)),
       directories_(loop),
       turns_left_(std::max(1, static_cast<int>(std::thread::hardware_concurrency()))),
-      snapshot_(options_.spec.snapshot == SnapshotStart::automatic ? Snapshot::unmade
-                                                                   : Snapshot::none) {
+      snapshot_(has_snapshot(options_.spec) ? Snapshot::unmade : Snapshot::none) {
   const Accelerator asked = options_.spec.accelerator;
   accelerator_ = asked != Accelerator::automatic ? asked
                  : can_use_kvm()                 ? Accelerator::kvm
@@ -55,7 +60,7 @@ VmPool::VmPool(boost::asio::io_context& loop, Options options)
 
 Result<std::shared_ptr<VmPool>> VmPool::open(boost::asio::io_context& loop, Options options) {
   std::shared_ptr<VmPool> pool(new VmPool(loop, std::move(options)));
-  for (const auto& done : {pool->look_at_files(), pool->check_memory()}) {
+  for (const auto& done : {pool->look_at_files(), pool->check_memory(), pool->check_connection()}) {
     if (!done) return tl::unexpected(done.error());
   }
   if (const auto opened = pool->directories_.open(); !opened) return tl::unexpected(opened.error());
@@ -97,6 +102,14 @@ Result<void> VmPool::check_memory() const {
                           "'memory'",
                           spec.where, spec.count, human_size(spec.memory), human_size(needed),
                           human_size(available)));
+}
+
+Result<void> VmPool::check_connection() const {
+  if (options_.spec.connection == VmConnection::port) return {};
+  const auto usable = check_vsock();
+  if (usable) return {};
+  return fail(usable.error().kind,
+              fmt::format("{}: {}", options_.spec.where, usable.error().message));
 }
 
 Result<void> VmPool::make_key() {

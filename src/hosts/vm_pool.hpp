@@ -28,8 +28,8 @@ class VmPool : public std::enable_shared_from_this<VmPool> {
   };
   enum class Snapshot { unmade, in_making, ready, none };
 
-  // Errors: files and directories of the spec can't be read (no_input), the memory is not there
-  // (unavailable), the directory can't be made (io).
+  // Errors: files and directories of the spec can't be read (no_input), the memory or the device
+  // for vsock is not there (unavailable), the directory can't be made (io).
   [[nodiscard]] static Result<std::shared_ptr<VmPool>> open(boost::asio::io_context& loop,
                                                             Options options);
 
@@ -68,6 +68,7 @@ class VmPool : public std::enable_shared_from_this<VmPool> {
   VmPool(boost::asio::io_context& loop, Options options);
   [[nodiscard]] Result<void> look_at_files();
   [[nodiscard]] Result<void> check_memory() const;
+  [[nodiscard]] Result<void> check_connection() const;
   [[nodiscard]] Result<void> make_key();
   void give_turns();
   void tell_waiting();

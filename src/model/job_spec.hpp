@@ -99,6 +99,8 @@ struct SshMachineSpec {
   int port = 22;
   std::string path;   // where the relative directories of suites start there; empty: as here
   std::string where;  // file:line:col
+  // Of a VM that ff-ci has booted, and reaches over vsock whatever `host` is; 0: over the network.
+  std::uint32_t cid = 0;
 };
 
 enum class HostKeyPolicy {
@@ -141,6 +143,12 @@ enum class SnapshotStart {
   off,        // it boots
 };
 
+// How the SSH server in a VM is reached, which listens at port 22.
+enum class VmConnection {
+  port,   // of this machine's loopback, which QEMU forwards
+  vsock,  // the VM's own address among sockets of VMs
+};
+
 // A directory of this machine that VMs can mount, with 9p.
 struct VmShareSpec {
   std::string path;
@@ -165,6 +173,7 @@ struct QemuHostsSpec {
   std::vector<std::string> arguments;  // for QEMU, behind ff-ci's own
   Accelerator accelerator = Accelerator::automatic;
   SnapshotStart snapshot = SnapshotStart::automatic;
+  VmConnection connection = VmConnection::port;
   Duration boot_timeout = std::chrono::minutes(5);
   int slots = 1;                // tests at once in one VM
   std::string path;             // where the relative directories of suites start there

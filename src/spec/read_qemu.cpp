@@ -144,6 +144,10 @@ QemuHostsSpec read_qemu_hosts(const Field& field) {
                             {{"auto", SnapshotStart::automatic}, {"off", SnapshotStart::off}})
                         .value_or(qemu.snapshot);
   }
+  qemu.connection =
+      fields.optional("connection")
+          .choice<VmConnection>({{"port", VmConnection::port}, {"vsock", VmConnection::vsock}})
+          .value_or(qemu.connection);
   qemu.boot_timeout =
       fields.optional("boot-timeout").duration_over_zero().value_or(qemu.boot_timeout);
   qemu.slots = fields.optional("slots").whole_int(1, 64).value_or(qemu.slots);

@@ -5,6 +5,8 @@ computer's sshd.
     guest.kernel, guest.initrd        # paths
     make_guest(FULL_KERNEL)           # one that has 9p, too, and is larger
 
+Where this computer has a socat, the SSH server can be reached over vsock, too.
+
 The kernel's package is not installed, only fetched with apt-get (once, into a folder beside the built ff-ci, or in ~/.cache) and unpacked. `oops` and
 `hang` in its /modules are a module of that kernel whose first instructions were replaced: loaded, the one oopses, and the other stops
 its processor for good.
@@ -30,7 +32,8 @@ TOOLS = (QEMU, SSHD, "ssh-keygen", "dpkg-deb", "apt-get", "apt-cache", "ldd")
 CLOUD_KERNEL = "linux-image-cloud-amd64"
 FULL_KERNEL = "linux-image-amd64"
 MODULES = ("virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "failover", "net_failover",
-           "virtio_net", "virtio_blk", "rng-core", "virtio-rng", "qemu_fw_cfg", "netfs", "fscache", "9pnet", "9pnet_virtio", "9p")
+           "virtio_net", "virtio_blk", "rng-core", "virtio-rng", "qemu_fw_cfg", "netfs", "fscache", "9pnet", "9pnet_virtio", "9p",
+           "vsock", "vmw_vsock_virtio_transport_common", "vmw_vsock_virtio_transport")
 VICTIM = "authenc"  # a module that nothing here needs
 ENDINGS = {"oops": b"\x0f\x0b", "hang": b"\xfa\xeb\xfe"}  # ud2; cli, jmp .
 
@@ -55,6 +58,11 @@ echo 0123456789abcdef0123456789abcdef >/etc/machine-id
 echo booted >/run/booted
 exec /bin/busybox init
 """
+
+INITTAB = """::respawn:/usr/sbin/sshd -D -e
+::ctrlaltdel:/bin/reboot -f
+"""
+OVER_VSOCK = "::respawn:/usr/bin/socat VSOCK-LISTEN:22,reuseaddr,fork TCP:127.0.0.1:22\n"
 
 SSHD_CONFIG = """HostKey /etc/ssh/host_key
 PermitRootLogin yes
@@ -127,7 +135,10 @@ def _build(unpacked, folder, kernel_name):
     for program in (SSHD, *UTILITIES):
         _add_program(root, program)
     root.file("init", INIT.format(modules=" ".join(present)).encode(), 0o755)
-    root.file("etc/inittab", b"::respawn:/usr/sbin/sshd -D -e\n::ctrlaltdel:/bin/reboot -f\n")
+    socat = shutil.which("socat")
+    if socat:
+        _add_program(root, socat, "usr/bin/socat")
+    root.file("etc/inittab", (INITTAB + (OVER_VSOCK if socat else "")).encode())
     root.file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nsshd:x:100:65534::/run/sshd:/bin/false\n")
     root.file("etc/shadow", b"root:*:19000:0:99999:7:::\n", 0o600)
     root.file("etc/group", b"root:x:0:\nnogroup:x:65534:\n")
@@ -145,9 +156,9 @@ def _host_key(folder):
     return (folder / "host_key").read_bytes()
 
 
-def _add_program(root, program):
+def _add_program(root, program, place=None):
     """With its libraries, where it looks for them."""
-    root.file(program.lstrip("/"), pathlib.Path(program).read_bytes(), 0o755)
+    root.file(place or program.lstrip("/"), pathlib.Path(program).read_bytes(), 0o755)
     for line in subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout.splitlines():
         path = re.search(r"(/\S+) \(0x", line)
         if path:

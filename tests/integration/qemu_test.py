@@ -243,6 +243,32 @@ class QemuTest(FfciTest):
         self.assertEqual(ended.returncode, 66, ended.stderr)
         self.assert_nothing_left()
 
+    @unittest.skipIf(os.path.exists("/dev/vhost-vsock"), "there is vsock for VMs")
+    def test_vsock_needs_its_device(self):
+        self.vms({"t": "true"}, connection="vsock")
+        for command in ("validate", "list"):
+            self.assertEqual(self.ffci(command, "job.yaml").returncode, 0)
+        ended = self.ffci("run", "job.yaml")
+        self.assertIn("connection: vsock needs /dev/vhost-vsock, which is not here; load the module vhost_vsock, or use connection: port",
+                      ended.stderr)
+        self.assertEqual(ended.returncode, 69, ended.stderr)
+        self.assert_nothing_left()
+
+    @unittest.skipUnless(os.access("/dev/vhost-vsock", os.R_OK | os.W_OK) and shutil.which("socat"), "it needs vsock for VMs, and socat")
+    def test_vms_are_reached_over_vsock(self):
+        self.vms({"dies": "echo b >/proc/sysrq-trigger; sleep 60", "asks": "ls /sys/bus/virtio/drivers/vmw_vsock_virtio_transport"},
+                 run="order: listed\nmax-host-restarts: 0\nkeep-alive: true", connection="vsock", snapshot="auto")
+        ended = self.run_job()
+        self.assertEqual(self.verdicts(), {"dies": "error", "asks": "passed"}, self.shown)
+        self.assertIn(b"virtio", self.output("asks"))
+        log_in = next(line[line.index("ssh -i"):] for line in ended.stdout.splitlines() if "ssh -i" in line)
+        try:
+            said = subprocess.run(f"{log_in} echo here", shell=True, capture_output=True, text=True, timeout=100)
+            self.assertEqual(said.stdout, "here\n", said.stderr)
+        finally:
+            for pid in qemus(self.temporary):
+                os.kill(pid, signal.SIGKILL)
+
     def test_too_much_memory_is_refused(self):
         self.vms({"t": "true"}, count=100, memory="1T")
         ended = self.ffci("run", "job.yaml")

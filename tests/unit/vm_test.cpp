@@ -77,6 +77,16 @@ TEST_CASE("what a VM shares can't be written to, unless the job says so") {
   CHECK(count("virtio-9p-pci,fsdev=share1,mount_tag=out") == 1);
 }
 
+TEST_CASE("no port leads to a VM that has a CID") {
+  QemuLaunch launch;
+  CHECK(word_behind(qemu_command_line({}, launch), "-netdev") ==
+        "user,id=net0,hostfwd=tcp:127.0.0.1:0-:22");
+  launch.cid = 4000000000;
+  const std::vector<std::string> words = qemu_command_line({}, launch);
+  CHECK(word_behind(words, "-netdev") == "user,id=net0");
+  CHECK(std::count(words.begin(), words.end(), "vhost-vsock-pci,guest-cid=4000000000") == 1);
+}
+
 TEST_CASE("only what has a place in the VM is mounted there") {
   QemuHostsSpec spec;
   spec.share = {{"/a", "a", "", true}};
