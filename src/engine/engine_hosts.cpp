@@ -36,7 +36,7 @@ void Engine::on(const input::AcceptHost& accept) {
 
 void Engine::on(const input::ReplaceHost& replace) {
   Host& host = hosts_.at(replace.host);
-  if (host.state == Host::State::ready && host.worn.empty()) host.worn = replace.why;
+  if (host.state == Host::State::ready && host.used && host.worn.empty()) host.worn = replace.why;
 }
 
 void Engine::replace_worn_hosts() {

@@ -39,7 +39,8 @@ struct LoseHost {
   bool for_good = false;  // it can't come back: it is not started again
 };
 // A host that is up is not fit for another test: nothing more is started there, and it is started
-// anew when nothing runs there any more. Nobody is to blame for that.
+// anew when nothing runs there any more. Nobody is to blame for that. One that has not run anything
+// yet is used all the same: it would come back as it is.
 struct ReplaceHost {
   std::size_t host = 0;
   std::string why;

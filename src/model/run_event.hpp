@@ -53,11 +53,11 @@ struct HostReady {
 struct HostLostFact {
   std::string host, why;
 };
-// Lost too often, or for good: nothing more runs there.
 // It is started anew, through no fault of what ran there: nothing did at that moment.
 struct HostReplaced {
   std::string host, why;
 };
+// Lost too often, or for good: nothing more runs there.
 struct HostRetired {
   std::string host, why;
 };

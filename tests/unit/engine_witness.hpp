@@ -130,7 +130,9 @@ class Witness {
     std::visit([this](const auto& fact) { this->note(fact); }, event.fact);
   }
 
-  void wear_out(size_t at) { hosts_[at].worn |= drawn_.plan.hosts[at].renewable && hosts_[at].up; }
+  void wear_out(size_t at) {
+    hosts_[at].worn |= drawn_.plan.hosts[at].renewable && hosts_[at].up && hosts_[at].used;
+  }
   // Such a test goes back to the queue without an event.
   bool put_back_if_not_begun(size_t test, BatchNumber batch) {
     auto& running = tests_[test].running;
