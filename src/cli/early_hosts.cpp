@@ -107,8 +107,8 @@ class EarlyHost final : public Host, private HostObserver {
     console_ += bytes;
   }
   void on_worn(const std::string& why) override {
-    if (observer_ != nullptr) return observer_->on_worn(why);
-    on_lost(why, false);
+    // One that has run no test yet is used all the same.
+    if (observer_ != nullptr) observer_->on_worn(why);
   }
   void on_down() override {
     if (observer_ != nullptr) observer_->on_down();

@@ -111,6 +111,7 @@ std::string architecture_of(const JobSpec& spec) {
   if (only_on_others(spec)) {
     if (spec.ssh && !spec.ssh->arch.empty()) return spec.ssh->arch;
     if (spec.qemu && !spec.qemu->arch.empty()) return spec.qemu->arch;
+    if (spec.mkosi && !spec.mkosi->arch.empty()) return spec.mkosi->arch;
   }
   utsname system{};
   return ::uname(&system) == 0 ? system.machine : "";

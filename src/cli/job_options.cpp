@@ -70,6 +70,13 @@ constexpr KeyOption key_options[] = {
     {"qemu.connection", "hosts.qemu.connection", "HOW",
      "to log in: port, which QEMU forwards, or vsock"},
     {"qemu.boot-timeout", "hosts.qemu.boot-timeout", "TIME", "until they can be logged in to"},
+    {"mkosi.num,n", "hosts.mkosi.count", "N", "VMs to boot with mkosi and run on"},
+    {"mkosi.config", "hosts.mkosi.config", "DIR", "the directory of mkosi.conf"},
+    {"mkosi.options", "hosts.mkosi.options", "OPTION,...", "for mkosi",
+     SpecOverride::Form::comma_list},
+    {"mkosi.include", "hosts.mkosi.include", "PATH", "further configuration of mkosi"},
+    {"mkosi.fstests", "hosts.mkosi.path", "DIR", "where fstests is in these VMs"},
+    {"mkosi.timeout", "hosts.mkosi.boot-timeout", "TIME", "until they can be logged in to"},
     {"order", "run.order", "ORDER", "slowest-first, random or listed"},
     {"durations", "run.durations", "SOURCE",
      "where the expected durations come from: history, none, or the run SOURCE"},
@@ -153,11 +160,25 @@ po::options_description spec_options() {
                           fmt::format("{} [{}]", option.help, option.key).c_str());
   }
   options.add_options()  //
-      ("slowest-first", text("[=SOURCE]"),
-       "= --order slowest-first, and with =SOURCE also --durations SOURCE")  //
+      ("mkosi.build,f",
+       po::value<Arguments>()->composing()->implicit_value(Arguments{""}, "")->value_name("[=N]"),
+       "build the image of mkosi before, with so many -f as stand here, or N [hosts.mkosi.build]")(
+          "slowest-first", text("[=SOURCE]"),
+          "= --order slowest-first, and with =SOURCE also --durations SOURCE")  //
       ("set", po::value<Arguments>()->composing()->value_name("PATH=VALUE"),
        "any key, for example --set suites.kvm.commands.timeout=5m");
   return options;
+}
+
+// How often the option stands there, also as -ff, or what its value says.
+std::optional<std::string> builds_given(const po::variables_map& found) {
+  const Arguments values = all_given(found, "mkosi.build");
+  size_t times = 0;
+  for (const std::string& value : values) {
+    if (value.find_first_not_of('f') != std::string::npos) return value;
+    times += 1 + value.size();
+  }
+  return values.empty() ? std::nullopt : std::optional(std::to_string(times));
 }
 
 // What stood behind all occurrences of the option, with commas between them.
@@ -183,6 +204,8 @@ Result<std::vector<SpecOverride>> overrides_of(const po::variables_map& found) {
     const std::string name = long_name(option.names);
     if (found[name].as<bool>()) overrides.push_back({"--" + name, option.key, option.value});
   }
+  if (const auto builds = builds_given(found))
+    overrides.push_back({"--mkosi.build", "hosts.mkosi.build", *builds});
   if (const auto source = given(found, "slowest-first")) {
     overrides.push_back({"--slowest-first", "run.order", "slowest-first"});
     if (*source != left_out) overrides.push_back({"--slowest-first", "run.durations", *source});

@@ -10,9 +10,9 @@
 
 #include "hosts/local_host.hpp"
 #include "hosts/open_files.hpp"
-#include "hosts/qemu_host.hpp"
 #include "hosts/remote_script.hpp"
 #include "hosts/ssh_host.hpp"
+#include "hosts/vm_host.hpp"
 #include "model/machine_name.hpp"
 #include "store/unpack_files.hpp"
 
@@ -78,31 +78,36 @@ Result<void> add_ssh_hosts(boost::asio::io_context& loop, const JobSpec& spec,
   return {};
 }
 
-Result<void> add_vms(boost::asio::io_context& loop, const JobSpec& spec, JobHosts& hosts) {
-  const QemuHostsSpec& qemu = *spec.qemu;
+template <class Spec>
+Result<void> add_vms(boost::asio::io_context& loop, const JobSpec& spec, const Spec& vms,
+                     const std::string& kind, Role role, JobHosts& hosts) {
   VmPool::Options shared;
-  shared.spec = qemu;
+  shared.spec = vms;
+  shared.arch = vms.arch.empty() ? log_in_options(spec).arch : machine_name(vms.arch);
+  if (const auto& other = role == Role::base ? spec.qemu : spec.gate.base_qemu)
+    shared.memory_beside = other->memory * static_cast<std::uint64_t>(other->count);
   shared.keep_alive = spec.run.keep_alive;
   shared.note = [](const std::string& text) { fmt::print(stderr, "ff-ci: {}\n", text); };
   auto pool = VmPool::open(loop, std::move(shared));
   if (!pool) return tl::unexpected(pool.error());
   const std::string own = make_nonce();
-  for (int number = 1; number <= qemu.count; ++number) {
-    QemuHostOptions options;
+  for (int number = 1; number <= vms.count; ++number) {
+    VmHostOptions options;
     options.ssh = log_in_options(spec);
     // The state that they start from may hold the end of another's connection.
     options.ssh.own = own;
-    options.ssh.name = fmt::format("qemu:{}", number);
-    options.ssh.machine.user = qemu.user;
-    options.ssh.machine.path = qemu.path;
-    options.ssh.slots = qemu.slots;
-    options.ssh.connect_timeout = qemu.boot_timeout;
-    if (!qemu.arch.empty()) options.ssh.arch = machine_name(qemu.arch);
+    options.ssh.name = fmt::format("{}{}:{}", role == Role::base ? "base-" : "", kind, number);
+    options.ssh.machine.user = vms.user;
+    options.ssh.machine.path = vms.path;
+    options.ssh.slots = vms.slots;
+    options.ssh.connect_timeout = vms.boot_timeout;
+    if (!vms.arch.empty()) options.ssh.arch = machine_name(vms.arch);
     options.ssh.watch_log = false;  // the console tells it
+    options.kind = kind;
     options.watch_log = spec.run.kernel_log.watch;
     options.allowed = spec.run.kernel_log.allowed;
-    hosts.plans.push_back({options.ssh.name, qemu.slots, 1, false, true});
-    hosts.hosts.push_back(make_qemu_host(loop, std::move(options), *pool));
+    hosts.plans.push_back({options.ssh.name, vms.slots, 1, role == Role::base, true});
+    hosts.hosts.push_back(make_vm_host(loop, std::move(options), *pool));
   }
   return {};
 }
@@ -141,21 +146,25 @@ Result<JobHosts> make_hosts(boost::asio::io_context& loop, const JobSpec& spec) 
     // The devices stay open, too: each command reckons with eight files.
     if (options.devices) commands += slots * (2 + options.devices->pool / 8);
   }
+  // Each machine: a socket, its log, and the files of what runs there.
   const auto add_machines = [&](const std::optional<SshHostsSpec>& ssh, Role role) -> Result<void> {
     if (!ssh) return {};
-    // A socket, its log, and the files of what runs there.
     commands += static_cast<int>(ssh->machines.size()) * (1 + ssh->slots);
     return add_ssh_hosts(loop, spec, *ssh, role, hosts);
   };
-  if (const auto added = add_machines(spec.ssh, Role::change); !added)
-    return tl::unexpected(added.error());
-  if (const auto added = add_machines(spec.gate.base_ssh, Role::base); !added)
-    return tl::unexpected(added.error());
-  if (spec.qemu) {
-    // A socket, QEMU's own, its process, its console, and the files of what runs there.
-    commands += spec.qemu->count * (1 + spec.qemu->slots);
-    if (const auto added = add_vms(loop, spec, hosts); !added) return tl::unexpected(added.error());
-  }
+  // Each VM: a socket, QEMU's own, its process, its console, and the files of what runs there.
+  const auto add = [&](const auto& vms, const std::string& kind, Role role) -> Result<void> {
+    if (!vms) return {};
+    commands += vms->count * (1 + vms->slots);
+    return add_vms(loop, spec, *vms, kind, role, hosts);
+  };
+  Result<void> added = add_machines(spec.ssh, Role::change);
+  if (added) added = add_machines(spec.gate.base_ssh, Role::base);
+  if (added) added = add(spec.qemu, "qemu", Role::change);
+  if (added) added = add(spec.gate.base_qemu, "qemu", Role::base);
+  if (added) added = add(spec.mkosi, "mkosi", Role::change);
+  if (added) added = add(spec.gate.base_mkosi, "mkosi", Role::base);
+  if (!added) return tl::unexpected(added.error());
   if (const auto allowed = allow_open_files(commands); !allowed)
     return tl::unexpected(allowed.error());
   return hosts;

@@ -15,17 +15,18 @@ namespace ffci {
 namespace {
 
 int slots_of_machines(const JobSpec& spec) {
-  return spec.ssh ? spec.ssh->slots : spec.qemu->slots;
+  if (spec.ssh) return spec.ssh->slots;
+  return spec.qemu ? spec.qemu->slots : spec.mkosi->slots;
 }
 
 int machines_of(const JobSpec& spec) {
   return (spec.ssh ? static_cast<int>(spec.ssh->machines.size()) : 0) +
-         (spec.qemu ? spec.qemu->count : 0);
+         (spec.qemu ? spec.qemu->count : 0) + (spec.mkosi ? spec.mkosi->count : 0);
 }
 
 // So many slots here, when the tests run here only; else so many machines, and what runs here.
 std::vector<HostPlan> hosts_of(const JobSpec& spec, int number) {
-  if (!spec.ssh && !spec.qemu) return {local_host_plan(spec, number)};
+  if (machines_of(spec) == 0) return {local_host_plan(spec, number)};
   std::vector<HostPlan> hosts;
   if (spec.local) hosts.push_back(local_host_plan(spec, spec.local->slots));
   for (int machine = 1; machine <= number; ++machine)
@@ -36,9 +37,10 @@ std::vector<HostPlan> hosts_of(const JobSpec& spec, int number) {
 VirtualCosts costs_of(const Job& job) {
   const RunCosts earlier = earlier_costs(job.spec);
   VirtualCosts costs;
-  const auto ready = earlier.host_ready.find(job.spec.ssh    ? "ssh"
-                                             : job.spec.qemu ? "qemu"
-                                                             : "local");
+  const auto ready = earlier.host_ready.find(job.spec.ssh     ? "ssh"
+                                             : job.spec.qemu  ? "qemu"
+                                             : job.spec.mkosi ? "mkosi"
+                                                              : "local");
   if (ready != earlier.host_ready.end()) costs.host_start = ready->second;
   for (const SuitePlan& suite : job.plan.suites) {
     VirtualCosts::Suite& here = costs.suites.emplace_back();
@@ -74,7 +76,7 @@ Result<ExitCode> plan_command(const PlanChoices& choices) {
     question.takes[test] = job->typical[test].value_or(question.takes[test]);
   question.costs = costs_of(*job);
   question.hosts = [&](int number) { return hosts_of(spec, number); };
-  const bool machines = spec.ssh || spec.qemu;
+  const bool machines = machines_of(spec) > 0;
   question.own = machines ? machines_of(spec) : local_slots(spec);
   question.most = choices.max_hosts;
   Forecast made = forecast(question);

@@ -23,19 +23,6 @@ namespace {
 namespace asio = boost::asio;
 using Descriptor = asio::posix::stream_descriptor;
 
-constexpr int first_inherited = 3;
-
-std::string find_program(const std::string& name) {
-  if (name.find('/') != std::string::npos)
-    return ::access(name.c_str(), X_OK) == 0 ? name : std::string();
-  const char* path = std::getenv("PATH");
-  for (const std::string_view folder : split(path != nullptr ? path : "/usr/bin:/bin", ':')) {
-    const std::string candidate = fmt::format("{}/{}", folder, name);
-    if (!folder.empty() && ::access(candidate.c_str(), X_OK) == 0) return candidate;
-  }
-  return {};
-}
-
 // All that the child needs, made before it: between fork and exec nothing may be allocated.
 struct Plan {
   std::string program, directory;
@@ -78,6 +65,17 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
 
 }  // namespace
 
+std::string find_program(const std::string& name) {
+  if (name.find('/') != std::string::npos)
+    return ::access(name.c_str(), X_OK) == 0 ? name : std::string();
+  const char* path = std::getenv("PATH");
+  for (const std::string_view folder : split(path != nullptr ? path : "/usr/bin:/bin", ':')) {
+    const std::string candidate = fmt::format("{}/{}", folder, name);
+    if (!folder.empty() && ::access(candidate.c_str(), X_OK) == 0) return candidate;
+  }
+  return {};
+}
+
 struct ChildProgram::State : std::enable_shared_from_this<State> {
   explicit State(asio::io_context& loop) : process(loop) {}
 
@@ -85,14 +83,23 @@ struct ChildProgram::State : std::enable_shared_from_this<State> {
     process.async_wait(
         Descriptor::wait_read, [self = shared_from_this()](const boost::system::error_code& error) {
           if (error) return;
-          int status = 0;
-          if (::waitpid(self->pid, &status, WNOHANG) == 0)
+          siginfo_t ended{};
+          ::waitid(P_PID, static_cast<id_t>(self->pid), &ended, WEXITED | WNOHANG | WNOWAIT);
+          if (ended.si_pid == 0)
             return self->await_exit();  // a wake-up for nothing; see supervised_process.cpp
+          self->signal(SIGKILL);
+          int status = 0;
+          ::waitpid(self->pid, &status, 0);
           boost::system::error_code ignored;
           self->process.close(ignored);
           if (const auto tell = std::exchange(self->on_exit, {}))
             tell(exit_status_from_wait(status));
         });
+  }
+
+  // Its group is its own as long as nobody has waited for it, once it has made it.
+  void signal(int number) const {
+    if (process.is_open() && ::kill(-pid, number) != 0) ::kill(pid, number);
   }
 
   Descriptor process;
@@ -164,8 +171,11 @@ ChildProgram::~ChildProgram() {
 }
 
 void ChildProgram::kill() {
-  if (state_->process.is_open())
-    ::syscall(SYS_pidfd_send_signal, state_->process.native_handle(), SIGKILL, nullptr, 0);
+  state_->signal(SIGKILL);
+}
+
+void ChildProgram::ask_to_end() {
+  state_->signal(SIGTERM);
 }
 
 void ChildProgram::leave_alone() {

@@ -21,6 +21,8 @@ class io_context;
 namespace ffci {
 
 // Whether it goes on when ff-ci is gone.
+inline constexpr int first_inherited = 3;
+
 enum class Outlives { no, yes };
 
 struct ChildProgramOptions {
@@ -32,6 +34,9 @@ struct ChildProgramOptions {
   Outlives outlives = Outlives::no;
 };
 
+// Where a name leads in PATH, and a path by itself; empty: to no program.
+[[nodiscard]] std::string find_program(const std::string& name);
+
 class ChildProgram {
  public:
   // Errors: unavailable: there is no such program; internal: no process could be made. `on_exit` is
@@ -41,7 +46,9 @@ class ChildProgram {
       std::function<void(const ExitStatus&)> on_exit);
   ~ChildProgram();  // kills it, unless it was left alone; on_exit is not called any more
 
+  // With whatever it has started in its group, which is also killed when it ends by itself.
   void kill();
+  void ask_to_end();   // SIGTERM
   void leave_alone();  // it outlives this object
 
  private:

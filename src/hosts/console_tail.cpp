@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <array>
 #include <boost/asio/io_context.hpp>
@@ -30,14 +31,22 @@ void ConsoleTail::read_all() {
   if (reading_) return;  // from within what it told
   reading_ = true;
   std::array<char, 65536> buffer;
-  for (;;) {
+  // A VM may write faster than this reads.
+  struct stat now {};
+  const std::uint64_t end =
+      ::fstat(file_.get(), &now) == 0 ? static_cast<std::uint64_t>(now.st_size) : 0;
+  while (read_ < end) {
     const ssize_t got =
         ::pread(file_.get(), buffer.data(), buffer.size(), static_cast<off_t>(read_));
     if (got <= 0) break;
     read_ += static_cast<std::uint64_t>(got);
     on_bytes_({buffer.data(), static_cast<size_t>(got)});
+    release();
   }
   reading_ = false;
+}
+
+void ConsoleTail::release() {
   if (read_ - released_ < release_after) return;
   // Some file systems can't, and keep it.
   ::fallocate(file_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,

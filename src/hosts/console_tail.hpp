@@ -30,6 +30,7 @@ class ConsoleTail {
   ConsoleTail(boost::asio::io_context& loop, Fd file, OnBytes on_bytes)
       : file_(std::move(file)), on_bytes_(std::move(on_bytes)), next_(loop) {}
   void read_later();
+  void release();
 
   Fd file_;
   OnBytes on_bytes_;

@@ -12,28 +12,26 @@ namespace {
 
 struct Machine {
   std::string_view arch, type, console;
-  bool has_acpi_and_smbios;
+  bool has_smbios, has_vmgenid;
+  std::string_view qemu;  // what QEMU calls the architecture; empty: the same
 };
 
 constexpr Machine machines[] = {
-    {"x86_64", "q35", "ttyS0", true},    {"i386", "q35", "ttyS0", true},
-    {"i686", "q35", "ttyS0", true},      {"aarch64", "virt", "ttyAMA0", true},
-    {"riscv64", "virt", "ttyS0", false},
+    {"x86_64", "q35", "ttyS0", true, true, ""},
+    {"i386", "q35", "ttyS0", true, true, ""},
+    {"i686", "q35", "ttyS0", true, true, "i386"},
+    {"aarch64", "virt", "ttyAMA0", true, false, ""},
+    {"riscv64", "virt", "ttyS0", false, false, ""},
+    {"armv7l", "virt", "ttyAMA0", false, false, "arm"},
+    {"ppc64le", "", "hvc0", false, false, "ppc64"},
+    {"s390x", "", "ttysclp0", false, false, ""},
 };
 
 // Others have a default of their own.
 Machine machine_of(const std::string& arch) {
   const auto* const known = std::find_if(std::begin(machines), std::end(machines),
                                          [&](const Machine& one) { return one.arch == arch; });
-  return known != std::end(machines) ? *known : Machine{arch, "", "ttyS0", false};
-}
-
-// In QEMU's lists of properties a comma is written twice.
-std::string value(std::string_view text) {
-  std::string quoted;
-  for (const char c : text)
-    quoted += c == ',' ? std::string(",,") : std::string(1, c);
-  return quoted;
+  return known != std::end(machines) ? *known : Machine{arch, "", "ttyS0", false, false, ""};
 }
 
 bool says(std::string_view append, std::string_view key) {
@@ -44,6 +42,34 @@ bool says(std::string_view append, std::string_view key) {
 }
 
 }  // namespace
+
+std::string qemu_program(const QemuHostsSpec& spec, const std::string& arch) {
+  if (!spec.program.empty()) return spec.program;
+  const Machine machine = machine_of(arch);
+  return fmt::format("qemu-system-{}", machine.qemu.empty() ? arch : machine.qemu);
+}
+
+std::string qemu_value(std::string_view text) {
+  std::string quoted;
+  for (const char c : text)
+    quoted += c == ',' ? std::string(",,") : std::string(1, c);
+  return quoted;
+}
+
+std::vector<std::string> share_arguments(const std::vector<VmShareSpec>& shares) {
+  std::vector<std::string> words;
+  for (size_t number = 0; number < shares.size(); ++number) {
+    const VmShareSpec& share = shares[number];
+    // Files belong to whoever runs ff-ci: what the VM would have as their owner does not matter.
+    for (std::string& word : std::vector<std::string>{
+             "-fsdev",
+             fmt::format("local,id=share{},path={},security_model=none,multidevs=remap{}", number,
+                         qemu_value(share.path), share.writable ? "" : ",readonly=on"),
+             "-device", fmt::format("virtio-9p-pci,fsdev=share{},mount_tag={}", number, share.tag)})
+      words.push_back(std::move(word));
+  }
+  return words;
+}
 
 std::string kernel_command_line(const std::string& arch, const std::string& append) {
   struct Setting {
@@ -66,9 +92,9 @@ std::string kernel_command_line(const std::string& arch, const std::string& appe
 
 std::vector<std::string> qemu_command_line(const QemuHostsSpec& spec, const QemuLaunch& launch) {
   const Machine machine = machine_of(launch.arch);
-  std::vector<std::string> words{spec.program.empty() ? "qemu-system-" + launch.arch : spec.program,
+  std::vector<std::string> words{qemu_program(spec, launch.arch),
                                  "-name",
-                                 value(launch.name),
+                                 qemu_value(launch.name),
                                  "-nodefaults",
                                  "-no-user-config",
                                  "-display",
@@ -82,7 +108,7 @@ std::vector<std::string> qemu_command_line(const QemuHostsSpec& spec, const Qemu
   add({"-m", fmt::format("size={}B", spec.memory), "-smp", fmt::format("{}", spec.cpus)});
   add({"-chardev", fmt::format("socket,id=qmp,fd={}", launch.qmp), "-mon",
        "chardev=qmp,mode=control"});
-  add({"-chardev", fmt::format("file,id=console,append=on,path={}", value(launch.console)),
+  add({"-chardev", fmt::format("file,id=console,append=on,path={}", qemu_value(launch.console)),
        "-serial", "chardev:console"});
   if (!spec.kernel.empty())
     add({"-kernel", spec.kernel, "-append", kernel_command_line(launch.arch, spec.append)});
@@ -93,27 +119,21 @@ std::vector<std::string> qemu_command_line(const QemuHostsSpec& spec, const Qemu
   for (const QemuDrive& drive : launch.drives) {
     add({"-drive",
          fmt::format("if=none,id={0},file={1},format={2},snapshot={3},cache=unsafe,discard=unmap",
-                     drive.serial, value(drive.path), drive.format,
+                     drive.serial, qemu_value(drive.path), drive.format,
                      drive.throw_away ? "on" : "off"),
          "-device", fmt::format("virtio-blk-pci,drive={0},serial={0}", drive.serial)});
   }
   add({"-device", "virtio-rng-pci"});
   // Behind the disks and the network, whose places in the VM do not change with them.
   if (launch.cid != 0) add({"-device", fmt::format("vhost-vsock-pci,guest-cid={}", launch.cid)});
-  for (size_t number = 0; number < spec.share.size(); ++number) {
-    const VmShareSpec& share = spec.share[number];
-    // Files belong to whoever runs ff-ci: what the VM would have as their owner does not matter.
-    add({"-fsdev",
-         fmt::format("local,id=share{},path={},security_model=none,multidevs=remap{}", number,
-                     value(share.path), share.writable ? "" : ",readonly=on"),
-         "-device", fmt::format("virtio-9p-pci,fsdev=share{},mount_tag={}", number, share.tag)});
+  for (std::string& word : share_arguments(spec.share))
+    words.push_back(std::move(word));
+  if (machine.has_vmgenid) add({"-device", "vmgenid,guid=auto"});
+  if (machine.has_smbios) {
+    add({"-smbios", "type=11,value=io.systemd.credential.binary:ssh.authorized_keys." + spec.user +
+                        "=" + to_base64(launch.authorized_key + "\n")});
   }
-  if (machine.has_acpi_and_smbios) {
-    add({"-device", "vmgenid,guid=auto", "-smbios",
-         "type=11,value=io.systemd.credential.binary:ssh.authorized_keys." + spec.user + "=" +
-             to_base64(launch.authorized_key + "\n")});
-  }
-  add({"-fw_cfg", "name=opt/ff-ci/authorized_keys,string=" + value(launch.authorized_key)});
+  add({"-fw_cfg", "name=opt/ff-ci/authorized_keys,string=" + qemu_value(launch.authorized_key)});
   if (launch.incoming >= 0) add({"-incoming", fmt::format("fd:{}", launch.incoming)});
   words.insert(words.end(), spec.arguments.begin(), spec.arguments.end());
   return words;

@@ -29,6 +29,13 @@ struct QemuLaunch {
 [[nodiscard]] std::vector<std::string> qemu_command_line(const QemuHostsSpec& spec,
                                                          const QemuLaunch& launch);
 
+[[nodiscard]] std::string qemu_program(const QemuHostsSpec& spec, const std::string& arch);
+
+// In QEMU's lists of properties, where a comma is written twice.
+[[nodiscard]] std::string qemu_value(std::string_view text);
+
+[[nodiscard]] std::vector<std::string> share_arguments(const std::vector<VmShareSpec>& shares);
+
 // What the kernel is told: the spec's, behind what ff-ci needs and the spec does not say
 // otherwise.
 [[nodiscard]] std::string kernel_command_line(const std::string& arch, const std::string& append);

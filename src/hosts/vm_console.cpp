@@ -34,9 +34,11 @@ void VmConsole::take_line(std::string_view line) {
   on_line_(std::string(line) + "\n");
 }
 
-std::optional<FoundSplat> VmConsole::taint() const {
+std::optional<FoundSplat> VmConsole::taint(size_t behind) const {
   std::optional<FoundSplat> worst;
-  for (FoundSplat& splat : splats_.splats()) {
+  std::vector<FoundSplat> splats = splats_.splats();
+  for (size_t number = behind; number < splats.size(); ++number) {
+    FoundSplat& splat = splats[number];
     if (splat.splat_class == SplatClass::corruption || !why_allowed(splat, allowed_).empty())
       continue;
     if (!worst || (splat.fatal() && !worst->fatal())) worst = std::move(splat);

@@ -24,9 +24,11 @@ class VmConsole {
   // A VM begins anew: nothing of before counts. What has no newline is a line all the same.
   void begin();
 
-  // Why the kernel should run no further test: the title of its first report, a fatal one before
-  // all others.
-  [[nodiscard]] std::optional<FoundSplat> taint() const;
+  // Why the kernel should run no further test: its first report behind so many others, a fatal one
+  // before all others.
+  [[nodiscard]] std::optional<FoundSplat> taint(size_t behind = 0) const;
+  // So many reports there are by now.
+  [[nodiscard]] size_t reports() const { return splats_.splats().size(); }
 
  private:
   void take_line(std::string_view line);

@@ -23,7 +23,7 @@ std::unique_ptr<ChildProgram> make_vm_disks(boost::asio::io_context& loop, const
                                             const OnDisks& on_disks) {
   const bool clone = start == VmStart::from_snapshot;
   const std::string& place = clone ? pool.snapshot_directory() : directory;
-  const QemuHostsSpec& spec = pool.spec();
+  const QemuHostsSpec& spec = *pool.qemu();
   const std::string overlay = place + "/image";
   std::vector<QemuDrive> drives;
   if (!spec.image.empty() && start == VmStart::boot) {
@@ -58,8 +58,10 @@ std::unique_ptr<ChildProgram> make_vm_disks(boost::asio::io_context& loop, const
   return {};
 }
 
-Command with_vm_devices(Command command, const QemuHostsSpec& spec) {
-  if (!command.test_devices || spec.disks.size() < 2 || spec.slots > 1) return command;
+Command with_vm_devices(Command command, const VmPool& pool) {
+  if (!command.test_devices || pool.qemu() == nullptr) return command;
+  const QemuHostsSpec& spec = *pool.qemu();
+  if (spec.disks.size() < 2 || spec.slots > 1) return command;
   const auto device = [first = spec.image.empty() ? 'a' : 'b'](size_t disk) {
     return fmt::format("/dev/vd{}", static_cast<char>(first + static_cast<int>(disk)));
   };

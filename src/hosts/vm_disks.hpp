@@ -23,14 +23,15 @@ enum class VmStart {
 
 using OnDisks = std::function<void(const Result<std::vector<QemuDrive>>&)>;
 
-// Makes them; `on_disks` may be called at once. The program that is returned makes an overlay, and
-// must be kept until then; none: there is none to make. Errors (io, unavailable).
+// Makes those of a QEMU that ff-ci calls; `on_disks` may be called at once. The program that is
+// returned makes an overlay, and must be kept until then; none: there is none to make. Errors (io,
+// unavailable).
 [[nodiscard]] std::unique_ptr<ChildProgram> make_vm_disks(boost::asio::io_context& loop,
                                                           const VmPool& pool, VmStart start,
                                                           const std::string& directory,
                                                           const OnDisks& on_disks);
 
 // With two disks and one slot, what hosts/test_devices.hpp says commands are told of devices.
-[[nodiscard]] Command with_vm_devices(Command command, const QemuHostsSpec& spec);
+[[nodiscard]] Command with_vm_devices(Command command, const VmPool& pool);
 
 }  // namespace ffci

@@ -23,12 +23,12 @@ share() {
 
 }  // namespace
 
-bool has_mounts(const QemuHostsSpec& spec) {
+bool has_mounts(const VmHostsSpec& spec) {
   return std::any_of(spec.share.begin(), spec.share.end(),
                      [](const VmShareSpec& share) { return !share.mount.empty(); });
 }
 
-Command mount_command(const QemuHostsSpec& spec) {
+Command mount_command(const VmHostsSpec& spec) {
   Command command;
   command.title = "ff-ci: shared directories";
   command.directory = command.directory_in_tree = "/";

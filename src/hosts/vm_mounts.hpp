@@ -11,10 +11,10 @@
 
 namespace ffci {
 
-[[nodiscard]] bool has_mounts(const QemuHostsSpec& spec);
+[[nodiscard]] bool has_mounts(const VmHostsSpec& spec);
 
 // A set-up, since what a command mounts goes with the command.
-[[nodiscard]] Command mount_command(const QemuHostsSpec& spec);
+[[nodiscard]] Command mount_command(const VmHostsSpec& spec);
 
 class VmMounts final : public ScopeObserver {
  public:

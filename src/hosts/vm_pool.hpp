@@ -6,12 +6,16 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <variant>
 #include <vector>
 
 #include "base/result.hpp"
 #include "hosts/run_key.hpp"
 #include "hosts/ssh_credentials.hpp"
+#include "hosts/supervised_process.hpp"
 #include "hosts/temporary_directories.hpp"
+#include "hosts/vm_machine.hpp"
 #include "model/job_spec.hpp"
 
 namespace ffci {
@@ -22,7 +26,9 @@ using BootTurn = std::shared_ptr<void>;
 class VmPool : public std::enable_shared_from_this<VmPool> {
  public:
   struct Options {
-    QemuHostsSpec spec;
+    std::variant<QemuHostsSpec, MkosiHostsSpec> spec;
+    std::string arch;                 // of the VMs: uname -m
+    std::uint64_t memory_beside = 0;  // bytes that other VMs of the job need
     bool keep_alive = false;
     std::function<void(const std::string&)> note;  // tells people what was not as expected
   };
@@ -33,7 +39,16 @@ class VmPool : public std::enable_shared_from_this<VmPool> {
   [[nodiscard]] static Result<std::shared_ptr<VmPool>> open(boost::asio::io_context& loop,
                                                             Options options);
 
-  [[nodiscard]] const QemuHostsSpec& spec() const { return options_.spec; }
+  [[nodiscard]] const VmHostsSpec& spec() const {
+    return std::visit([](const auto& spec) -> const VmHostsSpec& { return spec; }, options_.spec);
+  }
+  // nullptr: somebody else calls QEMU.
+  [[nodiscard]] const QemuHostsSpec* qemu() const {
+    return std::get_if<QemuHostsSpec>(&options_.spec);
+  }
+  [[nodiscard]] const MkosiHostsSpec* mkosi() const {
+    return std::get_if<MkosiHostsSpec>(&options_.spec);
+  }
   [[nodiscard]] bool keep_alive() const { return options_.keep_alive; }
   [[nodiscard]] SshCredentials& credentials() { return credentials_; }
   [[nodiscard]] const std::string& authorized_key() const { return authorized_key_; }
@@ -46,6 +61,16 @@ class VmPool : public std::enable_shared_from_this<VmPool> {
   [[nodiscard]] Result<std::string> make_directory();
   void remove_directory(const std::string& directory);
   void leave_alone() { directories_.leave_alone(); }
+
+  // Calls back, perhaps at once, when the image is there, or can't be made. What is said meanwhile
+  // goes to whoever asked first.
+  void await_image(std::function<void(std::string_view)> on_output,
+                   std::function<void(const Result<void>&)> decided);
+
+  // The end of a VM that nobody needs any more, and of its directory.
+  void see_out(std::unique_ptr<VmMachine> machine, const std::string& directory);
+  // Calls back, perhaps at once, when all of these are gone, and nobody builds the image.
+  void await_ends(std::function<void()> all_gone);
 
   // kvm or tcg.
   [[nodiscard]] Accelerator accelerator() const { return accelerator_; }
@@ -67,7 +92,11 @@ class VmPool : public std::enable_shared_from_this<VmPool> {
  private:
   VmPool(boost::asio::io_context& loop, Options options);
   [[nodiscard]] Result<void> look_at_files();
+  [[nodiscard]] Result<void> look_at_mkosi() const;
+  void end_build(const CommandEnd& ended, const std::string& trouble);
+  void tell_ends();
   [[nodiscard]] Result<void> check_memory() const;
+  void check_processors() const;
   [[nodiscard]] Result<void> check_connection() const;
   [[nodiscard]] Result<void> make_key();
   void give_turns();
@@ -79,6 +108,16 @@ class VmPool : public std::enable_shared_from_this<VmPool> {
   SshCredentials credentials_;
   std::string authorized_key_, key_file_, image_format_;
   Accelerator accelerator_ = Accelerator::tcg;
+
+  enum class Image { unmade, in_making, decided };
+  Image image_;
+  Result<void> image_made_;
+  std::string build_said_;
+  std::unique_ptr<SupervisedProcess> build_;
+  std::vector<std::function<void(const Result<void>&)>> waiting_for_image_;
+
+  std::vector<std::unique_ptr<VmMachine>> leaving_;
+  std::vector<std::function<void()>> waiting_for_ends_;
 
   int turns_left_;
   std::deque<std::function<void(BootTurn)>> queue_;

@@ -20,14 +20,6 @@ std::string random_hex(size_t bytes) {
   return text;
 }
 
-// Letters, digits and '-'.
-std::string guest_name(const std::string& host) {
-  std::string name;
-  for (const char c : host)
-    name += (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ? c : '-';
-  return name;
-}
-
 constexpr const char* script = R"sh(trouble=
 date -s "@$FFCI_NOW" >/dev/null || trouble="$trouble set the time,"
 # A kernel that has the device vmgenid has seeded itself anew; others take this up within a minute.
@@ -38,6 +30,13 @@ echo "$FFCI_NAME" >/proc/sys/kernel/hostname || trouble="$trouble set the host n
 )sh";
 
 }  // namespace
+
+std::string guest_name(const std::string& host) {
+  std::string name;
+  for (const char c : host)
+    name += (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ? c : '-';
+  return name;
+}
 
 Command wake_up_command(const std::string& host) {
   using namespace std::chrono;

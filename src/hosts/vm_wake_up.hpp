@@ -9,6 +9,9 @@
 
 namespace ffci {
 
+// What a VM calls itself: letters, digits and '-'.
+[[nodiscard]] std::string guest_name(const std::string& host);
+
 // For the VM of this host; holds the time of now.
 [[nodiscard]] Command wake_up_command(const std::string& host);
 

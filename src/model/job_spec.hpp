@@ -158,21 +158,11 @@ struct VmShareSpec {
 };
 
 // VMs that ff-ci boots, and boots again when their kernel is not fit for another test.
-struct QemuHostsSpec {
+struct VmHostsSpec {
   int count = 1;
-  std::string program;                 // empty: qemu-system-ARCH
   std::string arch;                    // uname -m in the VM; empty: as here
-  std::string kernel;                  // empty: the image boots by itself
-  std::string initrd;                  // empty: none
-  std::string append;                  // to the kernel's command line
-  std::string image;                   // of the first disk, never written to; empty: none
-  std::uint64_t memory = 2ULL << 30;   // bytes of each
-  int cpus = 2;                        // of each
-  std::vector<std::uint64_t> disks;    // bytes of each further disk: TEST_DEV, then SCRATCH_DEV
   std::vector<VmShareSpec> share;      // with each of them
   std::vector<std::string> arguments;  // for QEMU, behind ff-ci's own
-  Accelerator accelerator = Accelerator::automatic;
-  SnapshotStart snapshot = SnapshotStart::automatic;
   VmConnection connection = VmConnection::port;
   Duration boot_timeout = std::chrono::minutes(5);
   int slots = 1;                // tests at once in one VM
@@ -180,6 +170,29 @@ struct QemuHostsSpec {
   std::string user = "root";    // to log in as
   bool replace_tainted = true;  // also after a warning or an oops that the kernel survived
   std::string where;            // file:line:col
+};
+
+// With a QEMU that ff-ci calls itself.
+struct QemuHostsSpec : VmHostsSpec {
+  std::string program;                // empty: qemu-system-ARCH
+  std::string kernel;                 // empty: the image boots by itself
+  std::string initrd;                 // empty: none
+  std::string append;                 // to the kernel's command line
+  std::string image;                  // of the first disk, never written to; empty: none
+  std::uint64_t memory = 2ULL << 30;  // bytes of each
+  int cpus = 2;                       // of each
+  std::vector<std::uint64_t> disks;   // bytes of each further disk: TEST_DEV, then SCRATCH_DEV
+  Accelerator accelerator = Accelerator::automatic;
+  SnapshotStart snapshot = SnapshotStart::automatic;
+};
+
+// With mkosi, which makes the image and calls QEMU for it.
+struct MkosiHostsSpec : VmHostsSpec {
+  std::string program = "mkosi";
+  std::string config;                // the directory of mkosi.conf
+  std::string include;               // further configuration: a file, or a directory; empty: none
+  std::vector<std::string> options;  // for mkosi
+  int build = 0;                     // with so many -f the image is built before; 0: it is there
 };
 
 struct KernelLogAllowance {
@@ -271,8 +284,12 @@ struct GateSpec {
   std::set<FailOn> fail_on{FailOn::regression};
   bool strict_baseline = false;  // fixed and vanished tests have an exit code of their own
   SlowerSpec slower;
-  std::optional<SshHostsSpec> base_ssh;  // machines that run the base kernel, for further runs of
-                                         // suspects and nothing else
+  // Hosts that run the base kernel, for further runs of suspects and nothing else.
+  std::optional<SshHostsSpec> base_ssh;
+  std::optional<QemuHostsSpec> base_qemu;
+  std::optional<MkosiHostsSpec> base_mkosi;
+
+  [[nodiscard]] bool has_base_hosts() const { return base_ssh || base_qemu || base_mkosi; }
 };
 
 struct JobSpec {
@@ -282,6 +299,7 @@ struct JobSpec {
   std::optional<LocalHostsSpec> local;
   std::optional<SshHostsSpec> ssh;
   std::optional<QemuHostsSpec> qemu;
+  std::optional<MkosiHostsSpec> mkosi;
   RunSpec run;
   GateSpec gate;
   ReportsSpec reports;
@@ -289,7 +307,7 @@ struct JobSpec {
 
 // No test runs on this machine itself.
 [[nodiscard]] inline bool only_on_others(const JobSpec& spec) {
-  return !spec.local && (spec.ssh || spec.qemu);
+  return !spec.local && (spec.ssh || spec.qemu || spec.mkosi);
 }
 
 }  // namespace ffci

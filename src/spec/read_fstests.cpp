@@ -114,7 +114,7 @@ void read_exclusions(const Field& field, FstestsSuiteSpec& suite) {
 
 // A host that does not say where its fstests are. nullopt: each one does.
 std::optional<std::string> host_without_path(const HostsSpec& hosts) {
-  if (hosts.local || (!hosts.ssh && !hosts.qemu)) return "this machine";
+  if (hosts.local || (!hosts.ssh && !hosts.qemu && !hosts.mkosi)) return "this machine";
   std::vector<SshMachineSpec> machines = hosts.base_machines;
   if (hosts.ssh)
     machines.insert(machines.begin(), hosts.ssh->machines.begin(), hosts.ssh->machines.end());
@@ -122,8 +122,9 @@ std::optional<std::string> host_without_path(const HostsSpec& hosts) {
     if (machine.path.empty())
       return fmt::format("machine '{}' (at {})", machine.host, machine.where);
   }
-  if (hosts.qemu && hosts.qemu->path.empty())
-    return fmt::format("the VMs of 'hosts.qemu' (at {})", hosts.qemu->where);
+  for (const VmHostsSpec& vms : hosts.vms) {
+    if (vms.path.empty()) return fmt::format("the VMs at {}", vms.where);
+  }
   return std::nullopt;
 }
 

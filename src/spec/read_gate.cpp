@@ -97,16 +97,21 @@ SlowerSpec read_slower(const Field& field) {
   return slower;
 }
 
-std::optional<SshHostsSpec> read_base_hosts(const Field& field, const HostsSpec& hosts) {
-  if (!field.present()) return std::nullopt;
-  std::optional<SshHostsSpec> base;
+void read_base_hosts(const Field& field, const HostsSpec& hosts, GateSpec& gate) {
+  if (!field.present()) return;
   Fields fields(field);
-  const Field ssh = fields.required("ssh");
-  if (ssh.present())
-    base = read_ssh_hosts(ssh, hosts.ssh ? hosts.ssh->machines : std::vector<SshMachineSpec>{});
-  fields.not_supported({"qemu", "mkosi"});
+  const Field ssh = fields.optional("ssh");
+  const Field qemu = fields.optional("qemu");
+  const Field mkosi = fields.optional("mkosi");
+  if (fields.is_map() && !ssh.present() && !qemu.present() && !mkosi.present())
+    field.complain(fmt::format("'{}' needs 'ssh', 'qemu' or 'mkosi'", field.name()));
+  if (ssh.present()) {
+    gate.base_ssh =
+        read_ssh_hosts(ssh, hosts.ssh ? hosts.ssh->machines : std::vector<SshMachineSpec>{});
+  }
+  if (qemu.present()) gate.base_qemu = read_qemu_hosts(qemu);
+  if (mkosi.present()) gate.base_mkosi = read_mkosi_hosts(mkosi);
   fields.finish();
-  return base;
 }
 
 // Complains of machines that would have nothing to do, unless the command line says so.
@@ -119,6 +124,8 @@ void refuse_idle_machines(const Field& machines, const Field& baseline, const Fi
   if (gate.confirm > 0) return;
   if (confirm.from_command_line() && !machines.from_command_line()) {
     gate.base_ssh.reset();
+    gate.base_qemu.reset();
+    gate.base_mkosi.reset();
   } else {
     machines.complain(
         fmt::format("'{}' does nothing while 'gate.confirm' is 0; remove it", machines.name()));
@@ -144,7 +151,7 @@ GateSpec read_gate(const Field& field, const HostsSpec& hosts) {
       fields.optional("strict-baseline").boolean().value_or(gate.strict_baseline);
   gate.slower = read_slower(fields.optional("slower"));
   const Field base_hosts = fields.optional("base-hosts");
-  gate.base_ssh = read_base_hosts(base_hosts, hosts);
+  read_base_hosts(base_hosts, hosts, gate);
   refuse_idle_machines(base_hosts, baseline, confirm, gate);
   fields.finish();
   return gate;

@@ -127,12 +127,13 @@ HostsSpec read_hosts(const Field& field) {
   const Field local = fields.optional("local");
   const Field ssh = fields.optional("ssh");
   const Field qemu = fields.optional("qemu");
-  if (fields.is_map() && !local.present() && !ssh.present() && !qemu.present())
-    field.complain("'hosts' needs 'local', 'ssh' or 'qemu'");
+  const Field mkosi = fields.optional("mkosi");
+  if (fields.is_map() && !local.present() && !ssh.present() && !qemu.present() && !mkosi.present())
+    field.complain("'hosts' needs 'local', 'ssh', 'qemu' or 'mkosi'");
   if (local.present()) hosts.local = read_local(local, hosts.no_devices);
   if (ssh.present()) hosts.ssh = read_ssh_hosts(ssh, {});
   if (qemu.present()) hosts.qemu = read_qemu_hosts(qemu);
-  fields.not_supported({"mkosi"});
+  if (mkosi.present()) hosts.mkosi = read_mkosi_hosts(mkosi);
   fields.finish();
   return hosts;
 }

@@ -669,11 +669,28 @@ TEST_CASE("complaints about --vms name the machine") {
         "--ssh.slots 4: 'hosts.ssh.machines' is missing");
 }
 
-TEST_CASE("hosts need local or ssh") {
-  CHECK(complaints(spec("hosts: {}\n")) == "job.yaml:8:8: 'hosts' needs 'local' or 'ssh'");
+TEST_CASE("hosts are of some kind") {
+  CHECK(complaints(spec("hosts: {}\n")) ==
+        "job.yaml:8:8: 'hosts' needs 'local', 'ssh', 'qemu' or 'mkosi'");
   CHECK(complaints(spec("hosts: {shh: {}}\n")) ==
-        "job.yaml:8:8: 'hosts' needs 'local' or 'ssh'\n"
+        "job.yaml:8:8: 'hosts' needs 'local', 'ssh', 'qemu' or 'mkosi'\n"
         "job.yaml:8:9: unknown key 'shh'; did you mean 'ssh'?");
+}
+
+TEST_CASE("a VM's share is named for its directory, and is not written to") {
+  const JobSpec shares =
+      job(spec("hosts:\n  qemu:\n    kernel: k\n    share:\n      - {path: out/}\n"
+               "      - {path: ~/x, tag: y, mount: /z, writable: true}\n"));
+  REQUIRE(shares.qemu->share.size() == 2);
+  const VmShareSpec &first = shares.qemu->share[0], &second = shares.qemu->share[1];
+  CHECK(first.path == "/specs/out");
+  CHECK(first.tag == "out");
+  CHECK(first.mount.empty());
+  CHECK_FALSE(first.writable);
+  CHECK(second.path == "/home/me/x");
+  CHECK(second.tag == "y");
+  CHECK(second.mount == "/z");
+  CHECK(second.writable);
 }
 
 TEST_CASE("a suite has commands or fstests") {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "hosts/mkosi_command.hpp"
 #include "hosts/qemu_command_line.hpp"
 #include "hosts/run_key.hpp"
 #include "hosts/vm_console.hpp"
@@ -87,6 +88,34 @@ TEST_CASE("no port leads to a VM that has a CID") {
   CHECK(std::count(words.begin(), words.end(), "vhost-vsock-pci,guest-cid=4000000000") == 1);
 }
 
+TEST_CASE("mkosi is called with what ff-ci needs, and with the job's options behind it") {
+  MkosiHostsSpec spec;
+  spec.config = "/configs/of mine; reboot";
+  spec.options = {"--profile=a b", "--qemu-mem=4G"};
+  spec.arguments = {"-cpu", "host, or so"};
+  MkosiLaunch launch;
+  launch.name = "ff-ci-1-mkosi-1";
+  launch.authorized_key = "ssh-ed25519 AAAA ff-ci";
+  launch.qmp = "/tmp/a,b/qmp";
+  const std::string command = mkosi_vm_command(spec, launch);
+  CHECK(command.ends_with(" '--profile=a b' --qemu-mem=4G qemu\n"));
+  for (const char* part :
+       {"case $(mkosi --version) in", "exec mkosi --directory '/configs/of mine; reboot' ",
+        " --machine ff-ci-1-mkosi-1 ", " 'ssh.authorized_keys.root=\"ssh-ed25519 AAAA ff-ci\"' ",
+        "path=/tmp/a,,b/qmp", "hostfwd=tcp:127.0.0.1:0-:22", " --qemu-vsock=no "}) {
+    CAPTURE(part);
+    CHECK(command.find(part) != std::string::npos);
+  }
+  launch.cid = 4000000000;
+  const std::string over_vsock = mkosi_vm_command(spec, launch);
+  CHECK(over_vsock.find("hostfwd") == std::string::npos);
+  CHECK(over_vsock.find(" --qemu-vsock=yes --qemu-vsock-cid=4000000000") != std::string::npos);
+  spec.build = 2;
+  CHECK(mkosi_build_command(spec) ==
+        "exec mkosi --directory '/configs/of mine; reboot' '--profile=a b' --qemu-mem=4G -ff "
+        "build\n");
+}
+
 TEST_CASE("only what has a place in the VM is mounted there") {
   QemuHostsSpec spec;
   spec.share = {{"/a", "a", "", true}};
@@ -95,7 +124,7 @@ TEST_CASE("only what has a place in the VM is mounted there") {
   spec.share.push_back({"/c", "c", "/c", true});
   CHECK(has_mounts(spec));
   const std::string script = mount_command(spec).setup;
-  CHECK(script.ends_with("}\nshare b '/mnt/the b' ro\nshare c '/c' rw\n"));
+  CHECK(script.ends_with("}\nshare b '/mnt/the b' ro\nshare c /c rw\n"));
 }
 
 TEST_CASE("a VM that could not mount a share is told of") {

@@ -1,4 +1,4 @@
-#include "hosts/qemu_host.hpp"
+#include "hosts/vm_host.hpp"
 
 #include <fmt/format.h>
 
@@ -7,6 +7,7 @@
 #include <map>
 
 #include "base/text.hpp"
+#include "hosts/mkosi_machine.hpp"
 #include "hosts/qemu_machine.hpp"
 #include "hosts/vm_command.hpp"
 #include "hosts/vm_console.hpp"
@@ -23,6 +24,7 @@ namespace asio = boost::asio;
 
 constexpr Duration log_in_pause = std::chrono::milliseconds(500);
 constexpr Duration hang_up_time = std::chrono::milliseconds(500);
+constexpr Duration last_answer = std::chrono::seconds(5);
 constexpr Duration last_words = std::chrono::seconds(10);  // of a kernel that was interrupted
 
 // For ssh; one that has systemd's proxy would do with the name.
@@ -30,15 +32,15 @@ std::string vsock_way(std::uint32_t cid, const std::string& user) {
   return fmt::format("-o ProxyCommand='socat - VSOCK-CONNECT:{0}:22' {1}@vsock/{0}", cid, user);
 }
 
-class QemuHost final : public Host {
+class VmHost final : public Host {
  public:
-  QemuHost(asio::io_context& loop, QemuHostOptions options, std::shared_ptr<VmPool> pool)
+  VmHost(asio::io_context& loop, VmHostOptions options, std::shared_ptr<VmPool> pool)
       : loop_(loop),
         options_(std::move(options)),
         pool_(std::move(pool)),
         console_(options_.allowed, [this](const std::string& line) { tell_kernel_line(line); }),
         patience_(loop) {}
-  ~QemuHost() override { drop_life(); }
+  ~VmHost() override { drop_life(); }
 
   void start(HostObserver& observer) override {
     observer_ = &observer;
@@ -65,8 +67,7 @@ class QemuHost final : public Host {
     auto command_in_vm = std::make_shared<VmCommand>(
         loop_, observer, [this] { read_console(); }, [this, number] { drop_command(number); });
     running_[number] = command_in_vm;
-    log_in_->host().run(number, slot, suite, with_vm_devices(command, pool_->spec()),
-                        *command_in_vm);
+    log_in_->host().run(number, slot, suite, with_vm_devices(command, *pool_), *command_in_vm);
   }
   void stop_command(std::uint64_t number, Urgency urgency) override {
     if (log_in_) log_in_->host().stop_command(number, urgency);
@@ -113,6 +114,19 @@ class QemuHost final : public Host {
         kind_ = VmStart::boot;
         break;
     }
+    pool_->await_image([this](std::string_view said) { observer_->on_console(said); },
+                       [this, life = life_](const Result<void>& made) {
+                         asio::post(loop_, [this, life, made] {
+                           if (life == life_ && phase_ == Phase::waiting) await_turn(made);
+                         });
+                       });
+  }
+
+  void await_turn(const Result<void>& image) {
+    if (!image) {
+      drop_life();
+      return observer_->on_lost(image.error().message, true);
+    }
     pool_->await_turn([this, life = life_](BootTurn turn) {
       if (life != life_ || phase_ != Phase::waiting) return;
       turn_ = std::move(turn);
@@ -125,6 +139,7 @@ class QemuHost final : public Host {
     auto directory = pool_->make_directory();
     if (!directory) return fail_to_start(directory.error().message);
     directory_ = std::move(*directory);
+    if (pool_->mkosi() != nullptr) return boot({});
     disk_maker_ = make_vm_disks(loop_, *pool_, kind_, directory_,
                                 [this, life = life_](const Result<std::vector<QemuDrive>>& drives) {
                                   // From within make_vm_disks, perhaps.
@@ -138,28 +153,50 @@ class QemuHost final : public Host {
 
   void boot(const std::vector<QemuDrive>& drives) {
     console_.begin();
+    cid_ = pool_->spec().connection == VmConnection::vsock ? random_cid() : 0;
+    auto started = pool_->mkosi() != nullptr ? start_mkosi() : start_qemu(drives);
+    if (!started) return fail_to_start(started.error().message);
+    machine_ = std::move(*started);
+  }
+
+  Result<std::unique_ptr<VmMachine>> start_qemu(const std::vector<QemuDrive>& drives) {
     QemuMachineOptions machine;
-    machine.spec = pool_->spec();
+    machine.spec = *pool_->qemu();
     machine.launch.name = options_.ssh.name;
     machine.launch.arch = options_.ssh.arch;
     machine.launch.accelerator = accelerator_ = pool_->accelerator();
-    machine.launch.cid = cid_ = pool_->spec().connection == VmConnection::vsock ? random_cid() : 0;
+    machine.launch.cid = cid_;
     machine.launch.drives = drives;
     machine.launch.authorized_key = pool_->authorized_key();
     machine.directory = directory_;
     if (kind_ == VmStart::from_snapshot) machine.saved = pool_->snapshot_directory() + "/state";
     if (pool_->keep_alive()) machine.keep_open = pool_->lock();
-    QemuMachine::Callbacks callbacks;
+    return QemuMachine::start(loop_, std::move(machine), machine_callbacks());
+  }
+
+  Result<std::unique_ptr<VmMachine>> start_mkosi() {
+    MkosiMachineOptions machine;
+    machine.spec = *pool_->mkosi();
+    machine.launch.name = fmt::format("ff-ci-{}-{}", ::getpid(), guest_name(options_.ssh.name));
+    machine.launch.cid = cid_;
+    machine.launch.authorized_key = pool_->authorized_key();
+    machine.directory = directory_;
+    if (pool_->keep_alive()) machine.keep_open = pool_->lock();
+    return MkosiMachine::start(loop_, std::move(machine), machine_callbacks());
+  }
+
+  VmMachine::Callbacks machine_callbacks() {
+    VmMachine::Callbacks callbacks;
     callbacks.on_console = [this](std::string_view bytes) { take_console(bytes); };
     callbacks.on_reachable = [this](int port) {
       port_ = port;
       log_in();
     };
-    callbacks.on_silent = [this] { fall_back_from_kvm("it says nothing"); };
+    callbacks.on_silent = [this] {
+      if (phase_ == Phase::booting) fall_back_from_kvm("it says nothing");
+    };
     callbacks.on_gone = [this](const std::string& why) { end_life(why); };
-    auto started = QemuMachine::start(loop_, std::move(machine), std::move(callbacks));
-    if (!started) return fail_to_start(started.error().message);
-    machine_ = std::move(*started);
+    return callbacks;
   }
 
   // True: the VM boots again, with TCG.
@@ -172,6 +209,7 @@ class QemuHost final : public Host {
   }
 
   void log_in() {
+    if (phase_ == Phase::going_down) return;
     phase_ = Phase::logging_in;
     SshHostOptions ssh = options_.ssh;
     ssh.machine.host = "127.0.0.1";
@@ -190,7 +228,6 @@ class QemuHost final : public Host {
 
   void consider(const HostReady& facts) {
     facts_ = facts;
-    machine_->be_up();
     if (kind_ == VmStart::boot_to_be_saved) {
       phase_ = Phase::saving;
       return log_in_->host().stop(Urgency::in_order);
@@ -198,6 +235,7 @@ class QemuHost final : public Host {
     phase_ = Phase::waking;
     if (kind_ == VmStart::boot) return mount_shares();
     wake_up_ = std::make_shared<VmWakeUp>([this](const std::string& trouble) {
+      if (phase_ != Phase::waking) return;
       if (!trouble.empty()) pool_->note(fmt::format("{}: {}", options_.ssh.name, trouble));
       mount_shares();
     });
@@ -208,30 +246,23 @@ class QemuHost final : public Host {
     if (!has_mounts(pool_->spec())) return be_up();
     mounts_ = std::make_shared<VmMounts>([this](const std::string& trouble) {
       if (phase_ != Phase::waking) return;
-      patience_.cancel();
       if (trouble.empty()) return be_up();
       for_good_ = true;  // another one would be just like it
-      end_unmounted(trouble);
+      drop_log_in();
+      why_lost_ = trouble;
+      phase_ = Phase::ending;
       machine_->kill();
     });
-    patience_.set(pool_->spec().boot_timeout, [this] {
-      end_unmounted("mounting its shared directories takes too long");
-      interrupt();
-    });
     log_in_->host().set_up(VmMounts::scope, mount_command(pool_->spec()), *mounts_);
-  }
-
-  void end_unmounted(const std::string& why) {
-    drop_log_in();
-    why_lost_ = why;
-    phase_ = Phase::ending;
   }
 
   void be_up() {
     phase_ = Phase::up;
     turn_.reset();
+    machine_->be_up();
+    told_reports_ = console_.reports();
     HostReady ready = facts_;
-    ready.kind = "qemu";
+    ready.kind = options_.kind;
     // VMs that start from one state believe that they are in the same boot.
     ready.boot_id = fmt::format("{}.{}", facts_.boot_id, life_);
     const std::string way = cid_ == 0 ? fmt::format("-p {} {}@127.0.0.1", port_, pool_->spec().user)
@@ -275,10 +306,10 @@ class QemuHost final : public Host {
     observer_->on_console(bytes);
     console_.feed(bytes);
     if (phase_ != Phase::up || !options_.watch_log || !pool_->spec().replace_tainted) return;
-    const std::optional<FoundSplat> taint = console_.taint();
-    if (!taint || taint->title == told_taint_) return;
-    told_taint_ = taint->title;
-    observer_->on_worn(fmt::format("its kernel is tainted ({}), and it is replaced", taint->title));
+    const std::optional<FoundSplat> taint = console_.taint(told_reports_);
+    if (!taint) return;
+    told_reports_ = console_.reports();
+    observer_->on_worn(fmt::format("its kernel is tainted ({})", taint->title));
   }
 
   void tell_kernel_line(const std::string& line) {
@@ -295,11 +326,12 @@ class QemuHost final : public Host {
 
   void lose_log_in(const std::string& why, bool for_good) {
     drop_log_in_but_what_runs();
+    if (phase_ == Phase::going_down) return;
     if (phase_ == Phase::up) {
       phase_ = Phase::ending;
       why_lost_ = why;
       if (stopping_) return machine_->kill();
-      return patience_.set(VmCommand::vm_end_grace, [this] { interrupt(); });
+      return patience_.set(VmCommand::vm_end_grace, [this] { look_whether_it_hangs(); });
     }
     if (phase_ == Phase::saving) return save();  // its goodbye was not answered
     why_lost_ = why;
@@ -311,7 +343,13 @@ class QemuHost final : public Host {
     patience_.set(log_in_pause, [this] { log_in(); });
   }
 
-  // QEMU lives, and nobody answers in it.
+  // QEMU lives. Where an SSH server still answers only the connection was lost, and the kernel has
+  // nothing to say.
+  void look_whether_it_hangs() {
+    machine_->look_for_server([this] { machine_->kill(); });
+    patience_.set(last_answer, [this] { interrupt(); });
+  }
+
   void interrupt() {
     hung_ = true;
     machine_->interrupt();
@@ -368,6 +406,7 @@ class QemuHost final : public Host {
     if (phase_ == Phase::going_down) return;
     if (pool_->keep_alive() && phase_ == Phase::up) {
       machine_->leave_alone();
+      asio::post(loop_, [gone = std::shared_ptr<VmMachine>(std::move(machine_))] {});
       pool_->leave_alone();
       directory_.clear();
     } else if (machine_) {
@@ -382,7 +421,9 @@ class QemuHost final : public Host {
     drop_life();
     phase_ = Phase::down;
     asio::post(loop_, [this, life = life_] {
-      if (life == life_) observer_->on_down();
+      pool_->await_ends([this, life] {
+        if (life == life_) observer_->on_down();
+      });
     });
   }
 
@@ -408,14 +449,10 @@ class QemuHost final : public Host {
 
   void drop_machine() {
     patience_.cancel();
-    if (machine_) machine_->be_silent();
-    asio::post(loop_, [machine = std::shared_ptr<QemuMachine>(std::move(machine_)),
-                       maker = std::shared_ptr<ChildProgram>(std::move(disk_maker_)), pool = pool_,
-                       directory = std::exchange(directory_, {})]() mutable {
-      maker.reset();
-      machine.reset();
-      pool->remove_directory(directory);
-    });
+    asio::post(loop_, [maker = std::shared_ptr<ChildProgram>(std::move(disk_maker_))] {});
+    const std::string directory = std::exchange(directory_, {});
+    if (machine_) return pool_->see_out(std::move(machine_), directory);
+    pool_->remove_directory(directory);
   }
 
   void drop_life() {
@@ -423,14 +460,13 @@ class QemuHost final : public Host {
     drop_log_in();
     drop_machine();
     turn_.reset();
-    told_taint_.clear();
     why_lost_.clear();
     hung_ = for_good_ = saved_ = false;
     phase_ = Phase::none;
   }
 
   asio::io_context& loop_;
-  QemuHostOptions options_;
+  VmHostOptions options_;
   std::shared_ptr<VmPool> pool_;
   HostObserver* observer_ = nullptr;
   VmConsole console_;
@@ -444,7 +480,7 @@ class QemuHost final : public Host {
   BootTurn turn_;
   std::string directory_;
   std::unique_ptr<ChildProgram> disk_maker_;
-  std::unique_ptr<QemuMachine> machine_;
+  std::unique_ptr<VmMachine> machine_;
   int port_ = 0;
   std::uint32_t cid_ = 0;  // 0: the port is one of this machine
   std::shared_ptr<VmLogIn> log_in_;
@@ -452,16 +488,17 @@ class QemuHost final : public Host {
   std::shared_ptr<VmMounts> mounts_;
   HostReady facts_;
   std::map<std::uint64_t, std::shared_ptr<VmCommand>> running_;
-  std::string told_taint_, why_lost_;
+  size_t told_reports_ = 0;  // or those of the boot, which the next one would have, too
+  std::string why_lost_;
   bool hung_ = false, for_good_ = false, saved_ = false;
   Deadline patience_;
 };
 
 }  // namespace
 
-std::unique_ptr<Host> make_qemu_host(asio::io_context& loop, QemuHostOptions options,
-                                     std::shared_ptr<VmPool> pool) {
-  return std::make_unique<QemuHost>(loop, std::move(options), std::move(pool));
+std::unique_ptr<Host> make_vm_host(asio::io_context& loop, VmHostOptions options,
+                                   std::shared_ptr<VmPool> pool) {
+  return std::make_unique<VmHost>(loop, std::move(options), std::move(pool));
 }
 
 }  // namespace ffci
