@@ -467,7 +467,7 @@ TEST_CASE("every word for what the gate decided tells whether it makes the build
   CHECK(word(Change::slower, Decision::inconclusive) == "inconclusive");
 }
 
-TEST_CASE("the summary of 100,000 tests, of which 10,000 were judged, takes no time") {
+TEST_CASE("the summary of 100,000 tests, of which 10,000 were judged, takes no time" * doctest::test_suite("large")) {
   RunBuilder run = RunBuilder().gated();
   Judgement gate;
   for (int i = 0; i < 100'000; ++i) {
@@ -485,7 +485,7 @@ TEST_CASE("the summary of 100,000 tests, of which 10,000 were judged, takes no t
   CHECK(has(text, "\n100000 tests: 90000 passed, 10000 failed\n"));
 }
 
-TEST_CASE("a log of 100,000 tests takes constant time per event") {
+TEST_CASE("a log of 100,000 tests takes constant time per event" * doctest::test_suite("large")) {
   RunBuilder run;
   for (int i = 0; i < 100'000; ++i)
     run.test({"s", "", "t" + std::to_string(i)}, {{}});

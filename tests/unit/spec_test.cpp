@@ -10,6 +10,7 @@
 #include "base/file.hpp"
 #include "base/text.hpp"
 #include "spec/load_job_spec.hpp"
+#include "walk.hpp"
 
 using namespace ffci;
 using namespace std::chrono_literals;
@@ -1127,7 +1128,7 @@ TEST_CASE("a spec cut off anywhere is read or refused, and every complaint has i
 }
 
 TEST_CASE("a spec with any byte changed is read or refused") {
-  for (size_t at = 0; at < full_spec.size(); ++at) {
+  for (size_t at = 0; at < full_spec.size(); at += walk_step) {
     for (const char byte : {'\0', '[', '{', '&', '*', ':', '\n', '"', '\x80', '-', '!', ' '}) {
       std::string changed = full_spec;
       changed[at] = byte;
