@@ -177,9 +177,9 @@ mkosi.num = 3
 
     def test_a_wrong_value_is_an_error_with_its_line(self):
         self.assertEqual(self.refused("fstests = 1\nmkosi.num = -1\n" + VMS.replace('["quick"]', '"quick"') + "[test_runner]\ndmesg = 1\n"), [
-            "1: 'fstests' is 1; expected text",
+            "1: 'fstests' is 1; expected one line of text",
             "2: 'mkosi.num' is -1; expected a whole number of 0 or more",
-            "5: 'test_selection.groups' is \"quick\"; expected a list of texts",
+            "5: 'test_selection.groups' is \"quick\"; expected a list of texts, one line each",
             "10: 'test_runner.dmesg' is 1; expected true or false",
         ])
 
@@ -198,8 +198,93 @@ vms = ["vm1"]
 """), [
             "4: 'slowest_first' and 'randomize' exclude each other",
             "7: 'bpftrace' and 'bpftrace_script' exclude each other",
-            "11: 'vm1' in 'custom_vm.vms' is not HOST:PATH, with a path that starts with /",
+            "11: 'vm1' in 'custom_vm.vms' is not [USER@]HOST[:PORT]:/PATH",
         ])
+
+    def test_what_is_printed_is_taken(self):
+        for text in (ALL, VMS, '[test_selection]\nfile_system = "xfs"\n[mkosi]\nconfig = "m"\nfstests = "/f"\nnum = 256\ntimeout = 1\n'):
+            done = self.imported(text)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.write("expunges.txt", "generic/001\n")
+            self.write("job.yaml", done.stdout)
+            validated = self.ffci("validate", "job.yaml")
+            self.assertEqual((validated.returncode, validated.stdout), (0, "job.yaml: valid\n"), validated.stderr)
+
+    def test_no_text_leaves_its_comment(self):
+        self.assertEqual(self.refused(VMS + r'''[output]
+record = "x\nenvironments: 1"
+results_dir = "r\u2028"
+'''), [
+            r"""8: 'output.record' is "x\nenvironments: 1"; expected one line of text""",
+            r"""9: 'output.results_dir' is "r\u2028"; expected one line of text""",
+        ])
+        self.assertIn(r"unknown option 'x\nversion: 2\x1b[2J' in [custom_vm]", self.refused(VMS + r'"x\nversion: 2\u001b[2J" = 1')[0])
+        done = self.imported(VMS + r'''[output]
+record = "$(date) # x"
+[test_runner]
+bpftrace = "kprobe:x { # \"\u2028\u007f\n}\n"
+''')
+        self.assertIn("on the command line, --record='$(date) # x'\n", done.stderr)
+        self.assertEqual(yaml.safe_load(done.stdout)["run"]["bpftrace"], 'kprobe:x { # "\u2028\x7f\n}\n')
+        self.write("job.yaml", done.stdout)
+        self.assertEqual(self.ffci("validate", "job.yaml").stdout, "job.yaml: valid\n")
+
+    def test_what_ff_ci_would_refuse_is_an_error_here(self):
+        self.assertEqual(self.refused("""[test_selection]
+file_system = "x fs"
+tests = ["generic/475", "quick"]
+groups = ["a/b/c"]
+section = "-s"
+iterate = 10001
+[mkosi]
+num = 257
+config = "m"
+fstests = "/f"
+timeout = 0
+[custom_vm]
+vms = ["vm1:/f", "u@VM1:22:/g", "vm2:0:/f", "[::g]:/f", "[fe80::1%eth0]:/f", "vm3://f"]
+"""), [
+            "2: \"x fs\" in 'test_selection.file_system' is not letters, digits, '.', '_' and '-', beginning with a letter or digit",
+            "3: \"quick\" in 'test_selection.tests' is not DIR/NAME such as generic/475, or a pattern such as btrfs/2*",
+            "4: \"a/b/c\" in 'test_selection.groups' is not GROUP or DIR/GROUP, such as quick or btrfs/auto",
+            "5: \"-s\" in 'test_selection.section' is not letters, digits, '.', '_' and '-', beginning with a letter or digit",
+            "6: 'iterate' is 10001; ff-ci takes up to 10000",
+            "8: 'mkosi.num' is 257; ff-ci takes up to 256 VMs",
+            "11: 'mkosi.timeout' is 0, and no VM is up in no time; expected the seconds that one may take",
+            "13: 'u@VM1:22:/g' in 'custom_vm.vms' is the same host and port as 'vm1:/f'",
+            "13: 'vm2:0:/f' in 'custom_vm.vms' is not [USER@]HOST[:PORT]:/PATH",
+            "13: '[::g]:/f' in 'custom_vm.vms' is not [USER@]HOST[:PORT]:/PATH",
+            "13: 'vm3://f' in 'custom_vm.vms' is not [USER@]HOST[:PORT]:/PATH",
+        ])
+        done = self.imported(VMS, "--file-system", "x fs")
+        self.assertEqual((done.returncode, done.stdout), (64, ""))
+
+    def test_times_beyond_those_of_ff_ci_are_its_longest(self):
+        most = 2**63 - 1
+        job, said = self.job(f"""[test_selection]
+file_system = "xfs"
+[mkosi]
+config = "m"
+fstests = "/f"
+timeout = {most}
+[test_runner]
+test_timeout = {most}
+probe_interval = {most}
+""")
+        longest = f"{10 * 365 * 24 * 3600}s"
+        self.assertEqual((job["hosts"]["mkosi"]["boot-timeout"], job["run"]["test-timeout"], job["run"]["probe-interval"]), (longest,) * 3)
+        self.assertEqual(said.count(f" is {most}: ff-ci takes up to ten years\n"), 3)
+        self.assertEqual(self.judged(job), (0, "job.yaml: valid\n"))
+
+    def test_absurd_values_are_errors_and_no_tracebacks(self):
+        self.assertEqual(self.refused(f"mkosi.num = {2**63}\n" + VMS),
+                         [f"1: 'mkosi.num' is {2**63}; expected a whole number of 0 or more, of up to 64 bits"])
+        self.assertEqual(self.refused("mkosi.num = " + "9" * 5000), [" a number with too many digits"])
+        self.assertEqual(self.refused("mkosi.num = 0x" + "f" * 5000),
+                         ["1: 'mkosi.num' is too large to be shown; expected a whole number of 0 or more, of up to 64 bits"])
+        self.assertEqual(self.refused("fstests" + ".a" * 3000 + " = 1\n"),
+                         ["1: 'fstests' is too large to be shown; expected one line of text"])
+        self.assertIn("nested", self.refused("fstests = " + "[" * 3000 + "]" * 3000)[0])
 
     def test_no_hosts_do_not_become_this_machine(self):
         self.assertIn("no hosts", self.refused('[test_selection]\nfile_system = "xfs"\n')[0])
