@@ -137,10 +137,26 @@ class Import(FfciTest):
         job, _ = self.job('[test_selection]\nfile_system = "xfs"\n[mkosi]\nconfig = "m"\nfstests = "/f"\n')
         self.assertEqual(job["hosts"]["mkosi"], {"count": 10, "config": "m", "boot-timeout": "30s"})
 
+    def test_what_is_not_given_and_differs_by_default_is_said(self):
+        done = self.imported(VMS)
+        for said in ("no slowest_first and no randomize: ff-ci starts the slowest tests first, by the durations of earlier runs; "
+                     "order: listed takes them as they come",
+                     "no test_runner.test_timeout: no limit for fast-fstests, 20m for ff-ci; test-timeout: 0 is no limit",
+                     "no output.results_dir: fast-fstests keeps nothing, ff-ci keeps its runs in results"):
+            self.assertIn(f"fast-fstests-import: note: {said}\n", done.stderr)
+            self.assertIn(f"# {said}\n", done.stdout)
+        _, said = self.job(ALL)
+        for name in ("slowest_first", "test_timeout", "results_dir"):
+            self.assertNotIn(name, said)
+
     def test_what_means_something_else_is_said(self):
         job, said = self.job(VMS + "[test_runner]\nprobe_interval = 0\nretry_failures = 1000\nbpftrace_script = 'a.bt'\n[mkosi]\nnum = 0\n")
         self.assertEqual(job["run"], {"probe-interval": "3600s", "max-host-restarts": 3, "retry-failures": 100, "bpftrace-script": "a.bt"})
         for named in ("probe_interval is 0", "retry_failures is 1000", "bpftrace_script: a file in the VMs", "mkosi.num: without VMs"):
+            self.assertIn(named, said)
+        job, said = self.job(VMS.replace("[custom", "iterate = 0\n[custom") + "[test_runner]\ntest_timeout = 0\n")
+        self.assertEqual((job["run"]["iterate"], job["run"]["test-timeout"]), (1, "0s"))
+        for named in ("iterate is 0: ff-ci runs each test at least once", "test_timeout is 0: no time at all for fast-fstests, no limit"):
             self.assertIn(named, said)
         self.assertEqual(self.job(VMS.replace("[custom", "slowest_first = ''\n[custom"))[0]["run"]["durations"], "latest")
         self.assertEqual(self.job(VMS.replace("[custom", "randomize = true\n[custom"))[0]["run"]["order"], "random")
