@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t most_files = 1000;  // of a test: they are one line of the journal
 constexpr std::size_t longest_preamble = 8 << 10;
+constexpr std::size_t most_held_lines = 10'000;
 
 // What the kernel said may be worse than what the test noticed: a crash explains everything, also
 // a timeout; anything else beats only what would otherwise count as good.
@@ -60,13 +61,29 @@ void BatchRun::on_output(Stream stream, std::string_view bytes) {
     has_archive_ = true;
     return check(archive_.append(bytes));
   }
-  if (stream == Stream::kernel_log && running_)
-    splats_.feed(bytes.substr(0, bytes.find_last_not_of('\n') + 1));
+  if (stream == Stream::kernel_log || stream == Stream::user_log) return on_log_line(stream, bytes);
   if (stream != Stream::standard_output && stream != Stream::standard_error)
     return keep_output(stream, bytes);
   parser_->on_output(stream, bytes, setting_.now(), facts_);
   if (stream == Stream::standard_output) return on_standard_output(bytes);
   tell_facts(stream, bytes);
+}
+
+void BatchRun::on_log_line(Stream stream, std::string_view line) {
+  if (!announced_ && setting_.alone_on_host) announced_ = parser_->begins_in_log(line);
+  if (announced_) {
+    if (held_log_.size() < most_held_lines) held_log_.emplace_back(stream, line);
+    return;
+  }
+  if (stream == Stream::kernel_log && running_)
+    splats_.feed(line.substr(0, line.find_last_not_of('\n') + 1));
+  keep_output(stream, line);
+}
+
+void BatchRun::release_log() {
+  announced_.reset();
+  for (const auto& [stream, line] : std::exchange(held_log_, {}))
+    on_log_line(stream, line);
 }
 
 // What is undecided waits for what comes behind it.
@@ -120,6 +137,7 @@ void BatchRun::tell(const TestBegan& began) {
   } else {
     check(tl::unexpected(files.error()));
   }
+  release_log();
   setting_.tell(input::BeginTest{batch_, began.test, folders_[began.test]});
 }
 
@@ -134,6 +152,7 @@ void BatchRun::on_end(const CommandEnd& end, const std::optional<std::string>& s
   end_ = end;
   slot_unusable_ = slot_unusable;
   keep_output(Stream::standard_output, std::exchange(held_, {}));
+  release_log();
   parser_->on_end(end, setting_.now(), facts_);
   // Of several tests the results are known before their files.
   if (tests_.size() > 1) tell_facts(Stream::standard_output, {});
@@ -219,14 +238,21 @@ void BatchRun::lose_host(const std::string& why) {
   if (end_ && facts_.empty() && running_) parser_->on_end(*end_, setting_.now(), facts_);
   if (!end_) parser_->on_lost(facts_);
   tell_facts(Stream::standard_output, {});
-  if (running_) {
-    TestEnded ended;
-    ended.test = *running_;
-    ended.at = setting_.now();
-    ended.outcome = HostLost{why};
-    tell(std::move(ended));
+  if (running_) tell_lost(*running_, why);
+  // What said that it had begun may have been the last that came.
+  if (const std::optional<std::size_t> test = announced_) {
+    tell(TestBegan{*test, setting_.now(), 0});
+    tell_lost(*test, why);
   }
   setting_.tell = [](const Input&) {};
+}
+
+void BatchRun::tell_lost(std::size_t test, const std::string& why) {
+  TestEnded ended;
+  ended.test = test;
+  ended.at = setting_.now();
+  ended.outcome = HostLost{why};
+  tell(std::move(ended));
 }
 
 Attempt BatchRun::result_of(TestEnded ended) {

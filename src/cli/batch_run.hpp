@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -28,6 +29,7 @@ struct BatchRunSetting {
   std::uint64_t output_limit = 0;  // bytes kept of each stream of an attempt; 0: all
   std::uint64_t files_limit = 0;   // bytes kept of the files of a batch
   const std::vector<KernelLogAllowance>* allowed = nullptr;
+  bool alone_on_host = false;  // nothing else runs there meanwhile
   std::function<Duration()> now;
   std::function<void(Input)> tell;  // the engine, with the next turn
   // Does the work in another thread and then calls `done` in the loop.
@@ -54,10 +56,13 @@ class BatchRun final : public CommandObserver, public std::enable_shared_from_th
   };
 
   void keep_output(Stream stream, std::string_view bytes);
+  void on_log_line(Stream stream, std::string_view line);
+  void release_log();
   void on_standard_output(std::string_view bytes);
   void tell_facts(Stream stream, std::string_view bytes);
   void tell(const TestBegan& began);
   void tell(TestEnded ended);
+  void tell_lost(std::size_t test, const std::string& why);
   void unpack();
   [[nodiscard]] static Result<Returned> unpack_to_tests(const std::filesystem::path& run_folder,
                                                         const std::vector<std::string>& folders,
@@ -82,7 +87,10 @@ class BatchRun final : public CommandObserver, public std::enable_shared_from_th
   Duration began_{};
   std::optional<AttemptFiles> files_;  // of the running test
   SplatFinder splats_;
-  std::string held_;      // of stdout: the parser can't yet tell whose it is
+  std::string held_;  // of stdout: the parser can't yet tell whose it is
+  // The log may be ahead of stdout: the test that it says has begun, and its lines since then.
+  std::optional<std::size_t> announced_;
+  std::vector<std::pair<Stream, std::string>> held_log_;
   std::string preamble_;  // what was said before any test began; each attempt's output begins so
   bool any_began_ = false;
 

@@ -131,6 +131,7 @@ class FstestsParser final : public OutputParser {
   [[nodiscard]] std::size_t undecided() const override {
     return owner_ == Owner::unknown && !deaf_ ? line_.head().size() : 0;
   }
+  [[nodiscard]] std::optional<std::size_t> begins_in_log(std::string_view line) const override;
 
  private:
   enum class Progress { waiting, running, ended };
@@ -236,6 +237,18 @@ void FstestsParser::on_lost(std::vector<TestFact>& facts) {
   deaf_ = true;
   if (running_ && running_->verdict.standing() >= FstestsVerdict::Standing::decided)
     end_with_verdict(0, facts);
+}
+
+// "[   12.345678] run fstests generic/001 at 2026-01-02 03:04:05", of check's _run_seq.
+std::optional<std::size_t> FstestsParser::begins_in_log(std::string_view line) const {
+  constexpr std::string_view begin = "run fstests ";
+  const std::size_t at = line.find(begin);
+  if (at == std::string_view::npos || deaf_ || !in_section()) return std::nullopt;
+  line.remove_prefix(at + begin.size());
+  const std::size_t end = line.find(" at ");
+  if (end == std::string_view::npos) return std::nullopt;
+  const std::optional<std::size_t> test = find(line.substr(0, end));
+  return test && tests_[*test] == Progress::waiting ? test : std::nullopt;
 }
 
 void FstestsParser::read(std::string_view bytes, Duration at, std::vector<TestFact>& facts) {

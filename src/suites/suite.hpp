@@ -55,6 +55,11 @@ class OutputParser {
   virtual void on_lost(std::vector<TestFact>&) {}
   // So many of the last bytes of stdout may turn out to be of the next test.
   [[nodiscard]] virtual std::size_t undecided() const { return 0; }
+  // The test of its batch, not begun yet, that begins with this line of the kernel's log. It may
+  // come before the output that tells the same, and be the last that is heard.
+  [[nodiscard]] virtual std::optional<std::size_t> begins_in_log(std::string_view) const {
+    return std::nullopt;
+  }
 };
 
 class Suite {
