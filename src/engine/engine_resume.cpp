@@ -37,7 +37,8 @@ void Engine::remember(size_t index, const TestResult& earlier) {
 void Engine::remember_host(Test& test, const Attempt& ended) {
   const bool lost = std::holds_alternative<HostLost>(*ended.outcome);
   if (lost) ++test.hosts_lost;
-  if (!lost && !is_bad(*ended.outcome)) return;
+  const bool setup_failed = std::holds_alternative<SetupFailed>(*ended.outcome);
+  if (!lost && !setup_failed && !is_bad(*ended.outcome)) return;
   for (size_t host = 0; host < plan_.hosts.size(); ++host) {
     if (plan_.hosts[host].name == ended.host) test.avoid.insert(host);
   }
