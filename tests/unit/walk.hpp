@@ -2,9 +2,10 @@
 
 #include <cstddef>
 
-namespace ffci::test {
+namespace ffci {
 
-/// The step of a walk over every byte of a text: each byte, but under the sanitizers, where one takes ten times as long, each fifth.
+/// The step of a walk over every byte of a text: each byte, but under the sanitizers, where one
+/// takes ten times as long, each fifth.
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define FFCI_IS_SANITIZED
@@ -16,4 +17,4 @@ inline constexpr std::size_t walk_step = 5;
 inline constexpr std::size_t walk_step = 1;
 #endif
 
-}  // namespace ffci::test
+}  // namespace ffci
