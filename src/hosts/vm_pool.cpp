@@ -3,12 +3,12 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <thread>
 
@@ -33,21 +33,13 @@ bool has_snapshot(const QemuHostsSpec* spec) {
          spec->connection == VmConnection::port;
 }
 
-bool can_use_kvm() {
-  return static_cast<bool>(Fd(::open("/dev/kvm", O_RDWR | O_CLOEXEC)));
-}
-
-// Bytes that can be taken without swapping; 0: not known.
-std::uint64_t memory_available() {
-  const auto text = read_file("/proc/meminfo", 1 << 20);
-  if (!text) return 0;
-  constexpr std::string_view name = "MemAvailable:";
-  const size_t at = text->find(name);
-  if (at == std::string::npos) return 0;
-  const std::string_view number = trim(std::string_view(*text).substr(at + name.size(), 20));
-  std::uint64_t kibibytes = 0;
-  std::from_chars(number.data(), number.data() + number.size(), kibibytes);
-  return kibibytes << 10;
+// Of VMs of this architecture.
+bool can_use_kvm(const std::string& arch) {
+  utsname here{};
+  ::uname(&here);
+  const std::string_view machine = here.machine;
+  const bool fits = arch == machine || (machine == "x86_64" && (arch == "i386" || arch == "i686"));
+  return fits && Fd(::open("/dev/kvm", O_RDWR | O_CLOEXEC));
 }
 
 }  // namespace
@@ -57,22 +49,24 @@ VmPool::VmPool(boost::asio::io_context& loop, Options options)
       options_(std::move(options)),
       directories_(loop),
       image_(mkosi() != nullptr && mkosi()->build > 0 ? Image::unmade : Image::decided),
+      build_patience_(loop),
       turns_left_(std::max(1, static_cast<int>(std::thread::hardware_concurrency()))),
       snapshot_(has_snapshot(qemu()) ? Snapshot::unmade : Snapshot::none) {
   // mkosi has a setting of its own.
   const Accelerator asked = qemu() != nullptr ? qemu()->accelerator : Accelerator::tcg;
   accelerator_ = asked != Accelerator::automatic ? asked
-                 : can_use_kvm()                 ? Accelerator::kvm
+                 : can_use_kvm(options_.arch)    ? Accelerator::kvm
                                                  : Accelerator::tcg;
 }
 
 Result<std::shared_ptr<VmPool>> VmPool::open(boost::asio::io_context& loop, Options options) {
   std::shared_ptr<VmPool> pool(new VmPool(loop, std::move(options)));
-  for (const auto& done : {pool->look_at_files(), pool->check_memory(), pool->check_connection()}) {
+  for (const auto& done : {pool->look_at_files(), pool->check_connection()}) {
     if (!done) return tl::unexpected(done.error());
   }
-  pool->check_processors();
-  if (const auto opened = pool->directories_.open(); !opened) return tl::unexpected(opened.error());
+  // The disks may be large, and /tmp may be in memory.
+  if (const auto opened = pool->directories_.open("/var/tmp"); !opened)
+    return tl::unexpected(opened.error());
   if (const auto made = pool->make_key(); !made) return tl::unexpected(made.error());
   return pool;
 }
@@ -123,29 +117,6 @@ Result<void> VmPool::look_at_mkosi() const {
               fmt::format("{}: cannot read {}: {}", spec.where, spec.config, std::strerror(errno)));
 }
 
-Result<void> VmPool::check_memory() const {
-  if (qemu() == nullptr) return {};
-  const QemuHostsSpec& spec = *qemu();
-  const std::uint64_t available = memory_available();
-  const std::uint64_t needed =
-      spec.memory * static_cast<std::uint64_t>(spec.count) + options_.memory_beside;
-  if (available == 0 || needed <= available) return {};
-  return fail(ErrorKind::unavailable,
-              fmt::format("{}: {} VMs of {} need {}{}, and {} are available here: lower 'count' or "
-                          "'memory'",
-                          spec.where, spec.count, human_size(spec.memory), human_size(needed),
-                          options_.memory_beside > 0 ? " with those of the other hosts" : "",
-                          human_size(available)));
-}
-
-// Slow is not wrong.
-void VmPool::check_processors() const {
-  const int here = static_cast<int>(std::thread::hardware_concurrency());
-  if (qemu() == nullptr || here == 0 || qemu()->cpus <= here) return;
-  note(fmt::format("{}: VMs of {} processors share the {} that are here", spec().where,
-                   qemu()->cpus, here));
-}
-
 Result<void> VmPool::check_connection() const {
   if (spec().connection == VmConnection::port) return {};
   const auto usable = check_vsock();
@@ -180,7 +151,8 @@ void VmPool::remove_directory(const std::string& directory) {
 }
 
 bool VmPool::give_up_kvm(const std::string& host, const std::string& why) {
-  if (qemu() == nullptr || qemu()->accelerator != Accelerator::automatic) return false;
+  if (qemu() == nullptr || qemu()->accelerator != Accelerator::automatic || kvm_works_)
+    return false;
   if (std::exchange(accelerator_, Accelerator::tcg) == Accelerator::kvm)
     note(fmt::format("{} shows no sign of life under KVM ({}): VMs run with TCG, in software", host,
                      why));
@@ -211,17 +183,26 @@ void VmPool::await_image(std::function<void(std::string_view)> on_output,
   auto build = SupervisedProcess::start(loop_, command, supervised, std::move(callbacks));
   if (!build) return end_build({}, build.error().message);
   build_ = std::move(*build);
+  note("mkosi builds the image");
+  build_patience_.set(mkosi()->build_timeout, [this] {
+    build_took_too_long_ = true;
+    build_->stop(Urgency::in_order);
+  });
 }
 
 void VmPool::end_build(const CommandEnd& ended, const std::string& trouble) {
   image_ = Image::decided;
-  if (!ended.command || !ended.command->success()) {
+  build_patience_.cancel();
+  if (build_took_too_long_ || !ended.command || !ended.command->success()) {
     const std::string_view said = trim(build_said_);
     const std::string last = printable_line(said.substr(said.rfind('\n') + 1), 300);
-    image_made_ =
-        fail(ErrorKind::unavailable,
-             fmt::format("mkosi build: {}{}{}", ended.command ? describe(*ended.command) : trouble,
-                         last.empty() ? "" : ": ", last));
+    image_made_ = fail(ErrorKind::unavailable,
+                       fmt::format("mkosi build: {}{}{}",
+                                   build_took_too_long_ ? "it took longer than " +
+                                                              human_duration(mkosi()->build_timeout)
+                                   : ended.command ? describe(*ended.command)
+                                                   : trouble,
+                                   last.empty() ? "" : ": ", last));
   }
   // The process is on the stack.
   boost::asio::post(loop_, [build = std::shared_ptr<SupervisedProcess>(std::move(build_))] {});

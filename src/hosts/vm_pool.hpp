@@ -27,15 +27,14 @@ class VmPool : public std::enable_shared_from_this<VmPool> {
  public:
   struct Options {
     std::variant<QemuHostsSpec, MkosiHostsSpec> spec;
-    std::string arch;                 // of the VMs: uname -m
-    std::uint64_t memory_beside = 0;  // bytes that other VMs of the job need
-    bool keep_alive = false;
+    std::string arch;                              // of the VMs: uname -m
+    bool keep_alive = false;                       // the VMs may outlive ff-ci
     std::function<void(const std::string&)> note;  // tells people what was not as expected
   };
   enum class Snapshot { unmade, in_making, ready, none };
 
-  // Errors: files and directories of the spec can't be read (no_input), the memory or the device
-  // for vsock is not there (unavailable), the directory can't be made (io).
+  // Errors: files and directories of the spec can't be read (no_input), a program or the device for
+  // vsock is not there (unavailable), the directory can't be made (io).
   [[nodiscard]] static Result<std::shared_ptr<VmPool>> open(boost::asio::io_context& loop,
                                                             Options options);
 
@@ -49,7 +48,11 @@ class VmPool : public std::enable_shared_from_this<VmPool> {
   [[nodiscard]] const MkosiHostsSpec* mkosi() const {
     return std::get_if<MkosiHostsSpec>(&options_.spec);
   }
-  [[nodiscard]] bool keep_alive() const { return options_.keep_alive; }
+  // Whether the VMs are started so that they can outlive ff-ci; and whether they do: not those that
+  // were only asked something before a run.
+  [[nodiscard]] bool may_keep_alive() const { return options_.keep_alive; }
+  [[nodiscard]] bool keeps_alive() const { return options_.keep_alive && has_run_; }
+  void begin_run() { has_run_ = true; }
   [[nodiscard]] SshCredentials& credentials() { return credentials_; }
   [[nodiscard]] const std::string& authorized_key() const { return authorized_key_; }
   [[nodiscard]] const std::string& key_file() const { return key_file_; }
@@ -74,7 +77,10 @@ class VmPool : public std::enable_shared_from_this<VmPool> {
 
   // kvm or tcg.
   [[nodiscard]] Accelerator accelerator() const { return accelerator_; }
-  // A VM has shown no sign of life under KVM: true when it, and all others, are to boot with TCG.
+  // A VM has come up, with KVM if that was tried.
+  void accept_kvm() { kvm_works_ = true; }
+  // A VM has shown no sign of life under KVM, nor has any other: true when all are to boot with
+  // TCG.
   [[nodiscard]] bool give_up_kvm(const std::string& host, const std::string& why);
 
   // `have` is called with the next turn of the loop that has room for one more.
@@ -95,8 +101,6 @@ class VmPool : public std::enable_shared_from_this<VmPool> {
   [[nodiscard]] Result<void> look_at_mkosi() const;
   void end_build(const CommandEnd& ended, const std::string& trouble);
   void tell_ends();
-  [[nodiscard]] Result<void> check_memory() const;
-  void check_processors() const;
   [[nodiscard]] Result<void> check_connection() const;
   [[nodiscard]] Result<void> make_key();
   void give_turns();
@@ -108,12 +112,15 @@ class VmPool : public std::enable_shared_from_this<VmPool> {
   SshCredentials credentials_;
   std::string authorized_key_, key_file_, image_format_;
   Accelerator accelerator_ = Accelerator::tcg;
+  bool kvm_works_ = false, has_run_ = false;
 
   enum class Image { unmade, in_making, decided };
   Image image_;
   Result<void> image_made_;
   std::string build_said_;
   std::unique_ptr<SupervisedProcess> build_;
+  Deadline build_patience_;
+  bool build_took_too_long_ = false;
   std::vector<std::function<void(const Result<void>&)>> waiting_for_image_;
 
   std::vector<std::unique_ptr<VmMachine>> leaving_;

@@ -193,6 +193,7 @@ struct MkosiHostsSpec : VmHostsSpec {
   std::string include;               // further configuration: a file, or a directory; empty: none
   std::vector<std::string> options;  // for mkosi
   int build = 0;                     // with so many -f the image is built before; 0: it is there
+  Duration build_timeout = std::chrono::hours(1);
 };
 
 struct KernelLogAllowance {

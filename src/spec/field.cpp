@@ -312,13 +312,17 @@ void Fields::finish() const {
   if (!map_.present()) return;
   for (const Entry& entry : map_.value_->entries) {
     if (std::find(known_.begin(), known_.end(), entry.key) != known_.end()) continue;
+    const auto word = std::find_if(words_.begin(), words_.end(),
+                                   [&](const auto& one) { return one.first == entry.key; });
+    const std::string hint = word == words_.end()
+                                 ? did_you_mean(entry.key, known_)
+                                 : fmt::format("; it is called '{}' here", word->second);
     const bool documented =
         std::find(not_supported_.begin(), not_supported_.end(), entry.key) != not_supported_.end();
     map_.complaints_->add(
         entry.at, documented
                       ? fmt::format("'{}' is not supported by this version of ff-ci", entry.key)
-                      : fmt::format("unknown key '{}'{}", printable_line(entry.key, 60),
-                                    did_you_mean(entry.key, known_)));
+                      : fmt::format("unknown key '{}'{}", printable_line(entry.key, 60), hint));
   }
 }
 

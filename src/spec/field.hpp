@@ -108,6 +108,8 @@ class Fields {
   [[nodiscard]] Field required(std::string_view key);
   // Keys that the documentation has, and this version has not.
   void not_supported(std::initializer_list<std::string_view> keys);
+  // A word that others have for a key: whoever writes it is told the key.
+  void known_as(std::string_view key, std::string_view word) { words_.emplace_back(word, key); }
   // Every field, where the user chooses the keys.
   [[nodiscard]] std::vector<std::pair<std::string, Field>> all() const;
   void finish() const;
@@ -116,6 +118,7 @@ class Fields {
   Field map_;
   std::vector<std::string> known_;
   std::vector<std::string_view> not_supported_;
+  std::vector<std::pair<std::string_view, std::string_view>> words_;
 };
 
 }  // namespace ffci::spec

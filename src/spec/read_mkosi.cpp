@@ -17,6 +17,8 @@ MkosiHostsSpec read_mkosi_hosts(const Field& field) {
   mkosi.include = fields.optional("include").path().value_or("");
   mkosi.options = read_words(fields.optional("options"));
   mkosi.build = fields.optional("build").whole_int(0, most_force).value_or(mkosi.build);
+  mkosi.build_timeout =
+      fields.optional("build-timeout").duration_over_zero().value_or(mkosi.build_timeout);
   fields.finish();
   return mkosi;
 }

@@ -49,6 +49,8 @@ QemuHostsSpec read_qemu_hosts(const Field& field) {
           fmt::format("'{}' goes with a 'kernel'; the image boots its own", of_kernel->name()));
   }
   const Field memory = fields.optional("memory");
+  fields.known_as("memory", "ram");
+  fields.known_as("cpus", "smp");
   qemu.memory = memory.size_over_zero().value_or(qemu.memory);
   if (qemu.memory < least_memory) memory.expected("32M or more");
   qemu.cpus = fields.optional("cpus").whole_int(1, 255).value_or(qemu.cpus);

@@ -10,6 +10,7 @@ namespace ffci::spec {
 namespace {
 
 constexpr size_t longest_tag = 31;  // that QEMU takes
+constexpr size_t most_shares = 26;  // each is a device of the VM
 
 bool is_tag(std::string_view text) {
   constexpr std::string_view characters =
@@ -42,7 +43,10 @@ std::string read_mount(const Field& field) {
 
 std::vector<VmShareSpec> read_share(const Field& field) {
   std::vector<VmShareSpec> shares;
-  for (const Field& item : field.any_items()) {
+  const std::vector<Field> items = field.any_items();
+  if (items.size() > most_shares)
+    field.complain(fmt::format("a VM can have {} shares", most_shares));
+  for (const Field& item : items) {
     Fields fields(item);
     VmShareSpec share;
     const Field path = fields.required("path");
@@ -96,6 +100,11 @@ void read_vms(const Field& field, Fields& fields, VmHostsSpec& vms) {
   vms.path = fields.optional("path").filled_text().value_or("");
   vms.user = fields.optional("user").word().value_or(vms.user);
   vms.replace_tainted = fields.optional("replace-tainted").boolean().value_or(vms.replace_tainted);
+  // Of mkosi, of fast-fstests and of QEMU.
+  fields.known_as("path", "fstests");
+  fields.known_as("boot-timeout", "timeout");
+  fields.known_as("count", "num");
+  fields.known_as("arguments", "args");
 }
 
 }  // namespace ffci::spec
