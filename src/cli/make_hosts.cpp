@@ -13,6 +13,7 @@
 #include "hosts/remote_script.hpp"
 #include "hosts/ssh_host.hpp"
 #include "hosts/vm_host.hpp"
+#include "hosts/vm_memory.hpp"
 #include "model/machine_name.hpp"
 #include "store/unpack_files.hpp"
 
@@ -52,6 +53,9 @@ SshHostOptions log_in_options(const JobSpec& spec) {
   return options;
 }
 
+// Of a VM; its boot may take longer, and needs more than one try.
+constexpr Duration longest_log_in = std::chrono::seconds(60);
+
 enum class Role { change, base };
 
 Result<void> add_ssh_hosts(boost::asio::io_context& loop, const JobSpec& spec,
@@ -78,18 +82,34 @@ Result<void> add_ssh_hosts(boost::asio::io_context& loop, const JobSpec& spec,
   return {};
 }
 
+void tell_people(const std::string& text) {
+  fmt::print(stderr, "ff-ci: {}\n", text);
+}
+
+Result<void> look_for_room(const JobSpec& spec) {
+  std::vector<VmNeeds> needs;
+  const auto add = [&](const auto& vms) {
+    if (vms) needs.push_back(needs_of(*vms));
+  };
+  add(spec.qemu);
+  add(spec.mkosi);
+  add(spec.gate.base_qemu);
+  add(spec.gate.base_mkosi);
+  if (const std::string note = shared_processors(needs); !note.empty()) tell_people(note);
+  return check_memory(needs);
+}
+
 template <class Spec>
 Result<void> add_vms(boost::asio::io_context& loop, const JobSpec& spec, const Spec& vms,
                      const std::string& kind, Role role, JobHosts& hosts) {
   VmPool::Options shared;
   shared.spec = vms;
   shared.arch = vms.arch.empty() ? log_in_options(spec).arch : machine_name(vms.arch);
-  if (const auto& other = role == Role::base ? spec.qemu : spec.gate.base_qemu)
-    shared.memory_beside = other->memory * static_cast<std::uint64_t>(other->count);
   shared.keep_alive = spec.run.keep_alive;
-  shared.note = [](const std::string& text) { fmt::print(stderr, "ff-ci: {}\n", text); };
+  shared.note = tell_people;
   auto pool = VmPool::open(loop, std::move(shared));
   if (!pool) return tl::unexpected(pool.error());
+  hosts.vm_pools.push_back(*pool);
   const std::string own = make_nonce();
   for (int number = 1; number <= vms.count; ++number) {
     VmHostOptions options;
@@ -100,7 +120,7 @@ Result<void> add_vms(boost::asio::io_context& loop, const JobSpec& spec, const S
     options.ssh.machine.user = vms.user;
     options.ssh.machine.path = vms.path;
     options.ssh.slots = vms.slots;
-    options.ssh.connect_timeout = vms.boot_timeout;
+    options.ssh.connect_timeout = std::min(vms.boot_timeout, longest_log_in);
     if (!vms.arch.empty()) options.ssh.arch = machine_name(vms.arch);
     options.ssh.watch_log = false;  // the console tells it
     options.kind = kind;
@@ -158,7 +178,8 @@ Result<JobHosts> make_hosts(boost::asio::io_context& loop, const JobSpec& spec) 
     commands += vms->count * (1 + vms->slots);
     return add_vms(loop, spec, *vms, kind, role, hosts);
   };
-  Result<void> added = add_machines(spec.ssh, Role::change);
+  Result<void> added = look_for_room(spec);
+  if (added) added = add_machines(spec.ssh, Role::change);
   if (added) added = add_machines(spec.gate.base_ssh, Role::base);
   if (added) added = add(spec.qemu, "qemu", Role::change);
   if (added) added = add(spec.gate.base_qemu, "qemu", Role::base);

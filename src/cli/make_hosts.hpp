@@ -8,6 +8,7 @@
 #include "engine/engine_plan.hpp"
 #include "hosts/host.hpp"
 #include "hosts/ssh_credentials.hpp"
+#include "hosts/vm_pool.hpp"
 #include "model/job_spec.hpp"
 
 namespace boost::asio {
@@ -18,6 +19,7 @@ namespace ffci {
 
 struct JobHosts {
   std::vector<std::unique_ptr<SshCredentials>> ssh_credentials;  // that the hosts below refer to
+  std::vector<std::shared_ptr<VmPool>> vm_pools;
   std::vector<std::unique_ptr<Host>> hosts;
   std::vector<HostPlan> plans;  // in the same order
 };

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,9 +17,12 @@
 
 #include "base/fd.hpp"
 #include "base/text.hpp"
+#include "hosts/deadline.hpp"
 
 namespace ffci {
 namespace {
+
+constexpr Duration time_to_die = std::chrono::seconds(10);  // of SIGKILL
 
 namespace asio = boost::asio;
 using Descriptor = asio::posix::stream_descriptor;
@@ -35,6 +39,14 @@ struct Plan {
   bool outlives = false;
 };
 
+// On its stderr.
+[[noreturn]] void give_up(const char* what, int error) {
+  for (const char* text : {"cannot run ", what, ": ", ::strerrordesc_np(error), "\n"}) {
+    if (text != nullptr && ::write(STDERR_FILENO, text, std::strlen(text)) < 0) break;
+  }
+  ::_exit(127);
+}
+
 [[noreturn]] void become(Plan& plan) {
   if (!plan.outlives) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -50,9 +62,9 @@ struct Plan {
   for (size_t i = 0; i < plan.aside.size(); ++i)
     ::dup2(plan.aside[i], first_inherited + static_cast<int>(i));
   ::syscall(SYS_close_range, clear_of, ~0U, 0);
-  if (::chdir(plan.directory.c_str()) != 0) ::_exit(127);
+  if (::chdir(plan.directory.c_str()) != 0) give_up(plan.directory.c_str(), errno);
   ::execve(plan.program.c_str(), plan.arguments.data(), plan.variables.data());
-  ::_exit(127);
+  give_up(plan.program.c_str(), errno);
 }
 
 std::vector<char*> pointers(const std::vector<std::string>& texts) {
@@ -66,18 +78,22 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
 }  // namespace
 
 std::string find_program(const std::string& name) {
-  if (name.find('/') != std::string::npos)
-    return ::access(name.c_str(), X_OK) == 0 ? name : std::string();
+  const auto is_program = [](const std::string& path) {
+    struct stat status {};
+    return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
+           ::access(path.c_str(), X_OK) == 0;
+  };
+  if (name.find('/') != std::string::npos) return is_program(name) ? name : std::string();
   const char* path = std::getenv("PATH");
   for (const std::string_view folder : split(path != nullptr ? path : "/usr/bin:/bin", ':')) {
     const std::string candidate = fmt::format("{}/{}", folder, name);
-    if (!folder.empty() && ::access(candidate.c_str(), X_OK) == 0) return candidate;
+    if (folder.starts_with('/') && is_program(candidate)) return candidate;
   }
   return {};
 }
 
 struct ChildProgram::State : std::enable_shared_from_this<State> {
-  explicit State(asio::io_context& loop) : process(loop) {}
+  explicit State(asio::io_context& loop) : process(loop), patience(loop) {}
 
   void await_exit() {
     process.async_wait(
@@ -90,11 +106,21 @@ struct ChildProgram::State : std::enable_shared_from_this<State> {
           self->signal(SIGKILL);
           int status = 0;
           ::waitpid(self->pid, &status, 0);
-          boost::system::error_code ignored;
-          self->process.close(ignored);
-          if (const auto tell = std::exchange(self->on_exit, {}))
-            tell(exit_status_from_wait(status));
+          self->end(exit_status_from_wait(status));
         });
+  }
+
+  void end(const std::optional<ExitStatus>& status) {
+    patience.cancel();
+    boost::system::error_code ignored;
+    process.close(ignored);
+    if (const auto tell = std::exchange(on_exit, {})) tell(status);
+  }
+
+  void kill() {
+    if (!process.is_open()) return;
+    signal(SIGKILL);
+    if (on_exit) patience.set(time_to_die, [self = shared_from_this()] { self->end({}); });
   }
 
   // Its group is its own as long as nobody has waited for it, once it has made it.
@@ -105,12 +131,13 @@ struct ChildProgram::State : std::enable_shared_from_this<State> {
   Descriptor process;
   pid_t pid = 0;
   bool left_alone = false;
-  std::function<void(const ExitStatus&)> on_exit;
+  OnExit on_exit;
+  Deadline patience;
 };
 
-Result<std::unique_ptr<ChildProgram>> ChildProgram::start(
-    asio::io_context& loop, const ChildProgramOptions& options,
-    std::function<void(const ExitStatus&)> on_exit) {
+Result<std::unique_ptr<ChildProgram>> ChildProgram::start(asio::io_context& loop,
+                                                          const ChildProgramOptions& options,
+                                                          OnExit on_exit) {
   Plan plan;
   plan.program = find_program(options.arguments.front());
   if (plan.program.empty()) {
@@ -171,7 +198,7 @@ ChildProgram::~ChildProgram() {
 }
 
 void ChildProgram::kill() {
-  state_->signal(SIGKILL);
+  state_->kill();
 }
 
 void ChildProgram::ask_to_end() {

@@ -20,9 +20,9 @@ class io_context;
 
 namespace ffci {
 
-// Whether it goes on when ff-ci is gone.
-inline constexpr int first_inherited = 3;
+inline constexpr int first_inherited = 3;  // descriptor
 
+// Whether it goes on when ff-ci is gone.
 enum class Outlives { no, yes };
 
 struct ChildProgramOptions {
@@ -40,10 +40,11 @@ struct ChildProgramOptions {
 class ChildProgram {
  public:
   // Errors: unavailable: there is no such program; internal: no process could be made. `on_exit` is
-  // called once.
+  // called once; without a status for one that was killed and does not die (its system call waits
+  // for a disk or a server): nobody waits for it any longer.
+  using OnExit = std::function<void(const std::optional<ExitStatus>&)>;
   [[nodiscard]] static Result<std::unique_ptr<ChildProgram>> start(
-      boost::asio::io_context& loop, const ChildProgramOptions& options,
-      std::function<void(const ExitStatus&)> on_exit);
+      boost::asio::io_context& loop, const ChildProgramOptions& options, OnExit on_exit);
   ~ChildProgram();  // kills it, unless it was left alone; on_exit is not called any more
 
   // With whatever it has started in its group, which is also killed when it ends by itself.

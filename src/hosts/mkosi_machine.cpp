@@ -15,8 +15,9 @@ using boost::asio::local::stream_protocol;
 // After QEMU was told to quit, until all is killed: mkosi removes the copy of the image meanwhile.
 constexpr Duration time_to_end = std::chrono::seconds(10);
 
-std::string how_it_ended(const ExitStatus& status) {
-  return status.success() ? "" : "mkosi: " + describe(status);
+std::string how_it_ended(const std::optional<ExitStatus>& status) {
+  if (!status) return "mkosi can't be killed";
+  return status->success() ? "" : "mkosi: " + describe(*status);
 }
 
 }  // namespace
@@ -87,7 +88,7 @@ Result<void> MkosiMachine::start_together(const std::string& command) {
   callbacks.on_set_up = [] {};
   callbacks.on_end = [this](const CommandEnd& ended, const std::optional<std::string>& unkillable,
                             const std::optional<std::string>& trouble) {
-    if (ended.command) return end(how_it_ended(*ended.command));
+    if (ended.command) return end(how_it_ended(ended.command));
     end("mkosi: " + trouble.value_or(unkillable.value_or(ended.trouble)));
   };
   auto process = SupervisedProcess::start(loop_, mkosi, supervised, std::move(callbacks));
@@ -104,7 +105,8 @@ Result<void> MkosiMachine::start_apart(const std::string& command) {
   program.directory = options_.directory;
   program.output = file("errors");
   auto process = ChildProgram::start(
-      loop_, program, [this](const ExitStatus& status) { end(how_it_ended(status)); });
+      loop_, program,
+      [this](const std::optional<ExitStatus>& status) { end(how_it_ended(status)); });
   if (!process) return tl::unexpected(process.error());
   apart_ = std::move(*process);
   return {};

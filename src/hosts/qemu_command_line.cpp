@@ -73,19 +73,19 @@ std::vector<std::string> share_arguments(const std::vector<VmShareSpec>& shares)
 
 std::string kernel_command_line(const std::string& arch, const std::string& append) {
   struct Setting {
-    std::string key, text;
+    std::string_view key, text;
   };
-  const Setting settings[] = {
-      {"console", fmt::format("console={}", machine_of(arch).console)},
+  constexpr Setting settings[] = {
       {"panic", "panic=-1"},  // the VM ends at once, see -no-reboot
       {"loglevel", "ignore_loglevel"},
       {"printk.time", "printk.time=1"},  // tells the kernel's lines from those of others
       // What ff-ci does to a VM that hangs, so that it tells where.
       {"unknown_nmi_panic", "unknown_nmi_panic"},
   };
-  std::string line;
+  // Beside others that are asked for, the last of which is /dev/console.
+  std::string line = fmt::format("console={}", machine_of(arch).console);
   for (const Setting& setting : settings) {
-    if (!says(append, setting.key)) line += (line.empty() ? "" : " ") + setting.text;
+    if (!says(append, setting.key)) line += fmt::format(" {}", setting.text);
   }
   return append.empty() ? line : line + " " + append;
 }

@@ -51,9 +51,12 @@ Result<void> QemuMachine::launch() {
   program.arguments = qemu_command_line(options_.spec, options_.launch);
   program.directory = options_.directory;
   program.output = file("errors");
-  auto process = ChildProgram::start(loop_, program, [this](const ExitStatus& status) {
-    end(status.success() ? "" : "QEMU: " + describe(status));
-  });
+  auto process =
+      ChildProgram::start(loop_, program, [this](const std::optional<ExitStatus>& status) {
+        end(!status             ? "QEMU can't be killed"
+            : status->success() ? ""
+                                : "QEMU: " + describe(*status));
+      });
   if (!process) return tl::unexpected(process.error());
   process_ = std::move(*process);
   control(std::move(ours));

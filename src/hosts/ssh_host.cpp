@@ -146,7 +146,8 @@ class SshHost final : public Host {
   // Coming up.
 
   void take_control() {
-    RemoteHello hello{make_nonce(), own_, options_.owner, token_, options_.machine.path};
+    RemoteHello hello{make_nonce(), own_, options_.owner, token_,
+                      options_.look_at_path ? options_.machine.path : ""};
     ControlShell::Callbacks callbacks;
     callbacks.on_ready = [this](const MachineFacts& facts) { consider(facts); };
     callbacks.on_failed = [this](const SshFailure& failure) { lose(failure); };

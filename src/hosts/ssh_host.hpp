@@ -25,9 +25,10 @@ struct SshHostOptions {
   std::optional<std::string> proxy_command;
   std::optional<std::string> identity;  // for people who log in
   RemoteIsolation isolation = RemoteIsolation::automatic;
-  std::string arch;   // that it must have
-  std::string owner;  // of its lock, in words for others
-  std::string own;    // who may take the lock from an earlier connection; empty: this host alone
+  bool look_at_path = true;  // that of the machine must be there at the log-in
+  std::string arch;          // that it must have
+  std::string owner;         // of its lock, in words for others
+  std::string own;  // who may take the lock from an earlier connection; empty: this host alone
   Duration kill_after{};
   Duration probe_interval{};  // also how long it may take to answer
   bool watch_log = true;

@@ -86,9 +86,9 @@ void remove_abandoned(const std::filesystem::path& parent) {
 
 }  // namespace
 
-Result<void> TemporaryDirectories::open() {
+Result<void> TemporaryDirectories::open(const std::string& parent_by_default) {
   const char* variable = std::getenv("TMPDIR");
-  const std::string named = variable != nullptr && *variable == '/' ? variable : "/tmp";
+  const std::string named = variable != nullptr && *variable == '/' ? variable : parent_by_default;
   std::error_code missing;
   const std::filesystem::path parent = std::filesystem::canonical(named, missing);
   if (missing) {
@@ -124,10 +124,14 @@ void TemporaryDirectories::remove(const std::string& directory) {
   if (::rmdir(directory.c_str()) == 0 || !unmount_below(directory)) return;
   const char* const arguments[] = {"rm",   "-rf", "--one-file-system", "--", directory.c_str(),
                                    nullptr};
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
   pid_t pid = 0;
-  if (::posix_spawnp(&pid, "rm", nullptr, nullptr, const_cast<char* const*>(arguments), environ) !=
-      0)
-    return;
+  const int error =
+      ::posix_spawnp(&pid, "rm", &actions, nullptr, const_cast<char* const*>(arguments), environ);
+  ::posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) return;
   removers_.insert(pid);
   reap(std::make_shared<Descriptor>(loop_, static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))),
        pid);
@@ -144,7 +148,7 @@ void TemporaryDirectories::reap(const std::shared_ptr<Descriptor>& process, pid_
 }
 
 TemporaryDirectories::~TemporaryDirectories() {
-  if (!base_.empty()) remove_now(base_);
+  if (!base_.empty() && !left_alone_) remove_now(base_);
 }
 
 }  // namespace ffci

@@ -1,5 +1,5 @@
-// One temporary directory per command, below one of ff-ci's own in $TMPDIR or /tmp. What a command
-// leaves there is removed after it, by a process beside the loop; the rest when this object goes.
+// Temporary directories, one for each command or VM, below one of ff-ci's own. What is left there
+// is removed after it, by a process beside the loop; the rest when this object goes.
 #pragma once
 
 #include <sys/types.h>
@@ -22,9 +22,9 @@ class TemporaryDirectories {
   TemporaryDirectories(const TemporaryDirectories&) = delete;
   TemporaryDirectories& operator=(const TemporaryDirectories&) = delete;
 
-  // Also removes what an ff-ci that was killed has left. Error (io): the directory that holds the
-  // others can't be made.
-  [[nodiscard]] Result<void> open();
+  // In $TMPDIR, or in this directory. Also removes what an ff-ci that was killed has left there.
+  // Error (io): the directory that holds the others can't be made.
+  [[nodiscard]] Result<void> open(const std::string& parent_by_default = "/tmp");
   // Error (io): it can't be made.
   [[nodiscard]] Result<std::string> make();
   void remove(const std::string& directory);
@@ -32,7 +32,7 @@ class TemporaryDirectories {
   // A descriptor that holds all of this: as long as somebody has it open, nobody removes it.
   [[nodiscard]] int lock() const { return lock_.get(); }
   // Whoever has the descriptor may go on: this object removes nothing.
-  void leave_alone() { base_.clear(); }
+  void leave_alone() { left_alone_ = true; }
 
   // The processes that remove directories.
   [[nodiscard]] const std::set<pid_t>& removers() const { return removers_; }
@@ -44,6 +44,7 @@ class TemporaryDirectories {
   boost::asio::io_context& loop_;
   std::string base_;
   Fd lock_;  // tells others that base_ is in use
+  bool left_alone_ = false;
   unsigned long made_ = 0;
   std::set<pid_t> removers_;
 };

@@ -6,7 +6,8 @@
 namespace ffci {
 namespace {
 
-constexpr size_t longest_line = 8 << 10;  // of a longer one, each such piece is one
+constexpr size_t longest_line =
+    SplatFinder::longest_line;  // of a longer one, each such piece is one
 
 }  // namespace
 
@@ -23,6 +24,7 @@ void VmConsole::feed(std::string_view bytes) {
 void VmConsole::begin() {
   if (!partial_.empty()) take_line(std::exchange(partial_, {}));
   splats_ = SplatFinder();
+  accepted_.clear();
 }
 
 void VmConsole::take_line(std::string_view line) {
@@ -34,16 +36,20 @@ void VmConsole::take_line(std::string_view line) {
   on_line_(std::string(line) + "\n");
 }
 
-std::optional<FoundSplat> VmConsole::taint(size_t behind) const {
+std::optional<FoundSplat> VmConsole::taint(Unfinished unfinished) const {
   std::optional<FoundSplat> worst;
-  std::vector<FoundSplat> splats = splats_.splats();
-  for (size_t number = behind; number < splats.size(); ++number) {
-    FoundSplat& splat = splats[number];
-    if (splat.splat_class == SplatClass::corruption || !why_allowed(splat, allowed_).empty())
+  for (FoundSplat& splat : splats_.splats(unfinished)) {
+    if (splat.splat_class == SplatClass::corruption || accepted_.contains(splat.signature) ||
+        !why_allowed(splat, allowed_).empty())
       continue;
     if (!worst || (splat.fatal() && !worst->fatal())) worst = std::move(splat);
   }
   return worst;
+}
+
+void VmConsole::accept() {
+  for (FoundSplat& splat : splats_.splats())
+    accepted_.insert(std::move(splat.signature));
 }
 
 }  // namespace ffci

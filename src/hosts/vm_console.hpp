@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,11 +25,12 @@ class VmConsole {
   // A VM begins anew: nothing of before counts. What has no newline is a line all the same.
   void begin();
 
-  // Why the kernel should run no further test: its first report behind so many others, a fatal one
-  // before all others.
-  [[nodiscard]] std::optional<FoundSplat> taint(size_t behind = 0) const;
-  // So many reports there are by now.
-  [[nodiscard]] size_t reports() const { return splats_.splats().size(); }
+  using Unfinished = SplatFinder::Unfinished;
+  // Why the kernel should run no further test: the first of its reports that nobody has accepted, a
+  // fatal one before all others. What an unfinished one means may change with its next lines.
+  [[nodiscard]] std::optional<FoundSplat> taint(Unfinished unfinished = Unfinished::included) const;
+  // It is used in spite of what it has reported by now.
+  void accept();
 
  private:
   void take_line(std::string_view line);
@@ -36,6 +38,7 @@ class VmConsole {
   std::vector<KernelLogAllowance> allowed_;
   std::function<void(const std::string&)> on_line_;
   SplatFinder splats_;
+  std::set<std::string> accepted_;  // signatures
   std::string partial_;
 };
 

@@ -7,6 +7,9 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/file.hpp"
+#include "base/text.hpp"
+
 namespace ffci {
 namespace {
 
@@ -49,10 +52,15 @@ std::unique_ptr<ChildProgram> make_vm_disks(boost::asio::io_context& loop, const
                        pool.image_format(), "-b",     spec.image, overlay};
   program.directory = directory;
   program.output = directory + "/errors";
-  auto made = ChildProgram::start(loop, program, [drives, on_disks](const ExitStatus& status) {
-    if (status.success()) return on_disks(drives);
-    on_disks(fail(ErrorKind::io, "qemu-img create: " + describe(status)));
-  });
+  auto made = ChildProgram::start(
+      loop, program,
+      [drives, on_disks, errors = program.output](const std::optional<ExitStatus>& status) {
+        if (status && status->success()) return on_disks(drives);
+        const std::string said = printable_line(read_file(errors, 1 << 20).value_or(""), 300);
+        on_disks(fail(ErrorKind::io, fmt::format("qemu-img create: {}{}{}",
+                                                 status ? describe(*status) : "it can't be killed",
+                                                 said.empty() ? "" : ": ", said)));
+      });
   if (made) return std::move(*made);
   on_disks(tl::unexpected(made.error()));
   return {};

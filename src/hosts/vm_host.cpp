@@ -25,7 +25,8 @@ namespace asio = boost::asio;
 constexpr Duration log_in_pause = std::chrono::milliseconds(500);
 constexpr Duration hang_up_time = std::chrono::milliseconds(500);
 constexpr Duration last_answer = std::chrono::seconds(5);
-constexpr Duration last_words = std::chrono::seconds(10);  // of a kernel that was interrupted
+constexpr Duration last_words = std::chrono::seconds(10);    // of a kernel that was interrupted
+constexpr Duration end_of_report = std::chrono::seconds(1);  // nothing more came
 
 // For ssh; one that has systemd's proxy would do with the name.
 std::string vsock_way(std::uint32_t cid, const std::string& user) {
@@ -39,6 +40,7 @@ class VmHost final : public Host {
         options_(std::move(options)),
         pool_(std::move(pool)),
         console_(options_.allowed, [this](const std::string& line) { tell_kernel_line(line); }),
+        end_of_report_(loop),
         patience_(loop) {}
   ~VmHost() override { drop_life(); }
 
@@ -63,9 +65,9 @@ class VmHost final : public Host {
 
   void run(std::uint64_t number, int slot, size_t suite, const Command& command,
            CommandObserver& observer) override {
-    if (!log_in_ || phase_ != Phase::up) return;  // lost, and the engine is about to be told
+    if (!log_in_ || phase_ != Phase::up) return;  // it was lost with this turn of the loop
     auto command_in_vm = std::make_shared<VmCommand>(
-        loop_, observer, [this] { read_console(); }, [this, number] { drop_command(number); });
+        loop_, observer, [this] { read_console(); }, [this, number] { end_command(number); });
     running_[number] = command_in_vm;
     log_in_->host().run(number, slot, suite, with_vm_devices(command, *pool_), *command_in_vm);
   }
@@ -76,8 +78,9 @@ class VmHost final : public Host {
   void stop(Urgency urgency) override {
     stopping_ = true;
     if (phase_ == Phase::up && log_in_) return log_in_->host().stop(urgency);
-    if (phase_ == Phase::ending) return;  // its end is told soon
-    go_down();
+    if (phase_ != Phase::ending) return go_down();
+    // Its end is told soon, or at once.
+    if (urgency == Urgency::at_once && machine_) machine_->kill();
   }
 
  private:
@@ -136,6 +139,9 @@ class VmHost final : public Host {
 
   void make_disks() {
     phase_ = Phase::booting;
+    patience_.set(pool_->spec().boot_timeout, [this] {
+      if (disk_maker_) disk_maker_->kill();
+    });
     auto directory = pool_->make_directory();
     if (!directory) return fail_to_start(directory.error().message);
     directory_ = std::move(*directory);
@@ -152,6 +158,7 @@ class VmHost final : public Host {
   }
 
   void boot(const std::vector<QemuDrive>& drives) {
+    patience_.cancel();
     console_.begin();
     cid_ = pool_->spec().connection == VmConnection::vsock ? random_cid() : 0;
     auto started = pool_->mkosi() != nullptr ? start_mkosi() : start_qemu(drives);
@@ -170,18 +177,20 @@ class VmHost final : public Host {
     machine.launch.authorized_key = pool_->authorized_key();
     machine.directory = directory_;
     if (kind_ == VmStart::from_snapshot) machine.saved = pool_->snapshot_directory() + "/state";
-    if (pool_->keep_alive()) machine.keep_open = pool_->lock();
+    if (pool_->may_keep_alive()) machine.keep_open = pool_->lock();
     return QemuMachine::start(loop_, std::move(machine), machine_callbacks());
   }
 
   Result<std::unique_ptr<VmMachine>> start_mkosi() {
     MkosiMachineOptions machine;
     machine.spec = *pool_->mkosi();
-    machine.launch.name = fmt::format("ff-ci-{}-{}", ::getpid(), guest_name(options_.ssh.name));
+    // The VM before may not be gone yet.
+    machine.launch.name =
+        fmt::format("ff-ci-{}-{}-{}", ::getpid(), guest_name(options_.ssh.name), life_);
     machine.launch.cid = cid_;
     machine.launch.authorized_key = pool_->authorized_key();
     machine.directory = directory_;
-    if (pool_->keep_alive()) machine.keep_open = pool_->lock();
+    if (pool_->may_keep_alive()) machine.keep_open = pool_->lock();
     return MkosiMachine::start(loop_, std::move(machine), machine_callbacks());
   }
 
@@ -215,6 +224,7 @@ class VmHost final : public Host {
     ssh.machine.host = "127.0.0.1";
     ssh.machine.port = port_;
     ssh.machine.cid = cid_;
+    ssh.look_at_path = !has_mounts(pool_->spec());  // else the mounts come first
     VmLogIn::Callbacks callbacks;
     callbacks.on_up = [this](const HostReady& facts) { consider(facts); };
     callbacks.on_lost = [this](const std::string& why, bool for_good) {
@@ -228,6 +238,7 @@ class VmHost final : public Host {
 
   void consider(const HostReady& facts) {
     facts_ = facts;
+    pool_->accept_kvm();
     if (kind_ == VmStart::boot_to_be_saved) {
       phase_ = Phase::saving;
       return log_in_->host().stop(Urgency::in_order);
@@ -244,10 +255,10 @@ class VmHost final : public Host {
 
   void mount_shares() {
     if (!has_mounts(pool_->spec())) return be_up();
-    mounts_ = std::make_shared<VmMounts>([this](const std::string& trouble) {
+    mounts_ = std::make_shared<VmMounts>([this](const std::string& trouble, bool for_good) {
       if (phase_ != Phase::waking) return;
       if (trouble.empty()) return be_up();
-      for_good_ = true;  // another one would be just like it
+      for_good_ = for_good;
       drop_log_in();
       why_lost_ = trouble;
       phase_ = Phase::ending;
@@ -260,7 +271,7 @@ class VmHost final : public Host {
     phase_ = Phase::up;
     turn_.reset();
     machine_->be_up();
-    told_reports_ = console_.reports();
+    console_.accept();  // the next one would say the same while it boots
     HostReady ready = facts_;
     ready.kind = options_.kind;
     // VMs that start from one state believe that they are in the same boot.
@@ -293,7 +304,8 @@ class VmHost final : public Host {
 
   // The VM and its kernel.
 
-  void drop_command(std::uint64_t number) {
+  void end_command(std::uint64_t number) {
+    look_for_taint(VmConsole::Unfinished::included);
     asio::post(loop_, [gone = std::move(running_[number])] {});
     running_.erase(number);
   }
@@ -305,10 +317,15 @@ class VmHost final : public Host {
   void take_console(std::string_view bytes) {
     observer_->on_console(bytes);
     console_.feed(bytes);
-    if (phase_ != Phase::up || !options_.watch_log || !pool_->spec().replace_tainted) return;
-    const std::optional<FoundSplat> taint = console_.taint(told_reports_);
+    look_for_taint(VmConsole::Unfinished::left_out);
+    end_of_report_.set(end_of_report, [this] { look_for_taint(VmConsole::Unfinished::included); });
+  }
+
+  void look_for_taint(VmConsole::Unfinished unfinished) {
+    if (phase_ != Phase::up || !pool_->spec().replace_tainted) return;
+    const std::optional<FoundSplat> taint = console_.taint(unfinished);
     if (!taint) return;
-    told_reports_ = console_.reports();
+    console_.accept();
     observer_->on_worn(fmt::format("its kernel is tainted ({})", taint->title));
   }
 
@@ -331,11 +348,14 @@ class VmHost final : public Host {
       phase_ = Phase::ending;
       why_lost_ = why;
       if (stopping_) return machine_->kill();
+      observer_->on_worn("it does not answer");  // so that it gets nothing more to do
       return patience_.set(VmCommand::vm_end_grace, [this] { look_whether_it_hangs(); });
     }
     if (phase_ == Phase::saving) return save();  // its goodbye was not answered
     why_lost_ = why;
-    if (for_good) {
+    // While a system boots it may refuse whoever is not root (pam_nologin).
+    const bool may_change = kind_ != VmStart::from_snapshot && pool_->spec().user != "root";
+    if (for_good && !may_change) {
       for_good_ = true;
       return machine_->kill();
     }
@@ -360,7 +380,9 @@ class VmHost final : public Host {
   void end_life(const std::string& why) {
     if (phase_ == Phase::going_down) return be_down();
     if (phase_ == Phase::saving && saved_) return end_saving();
-    if (phase_ == Phase::booting && machine_->is_silent() && fall_back_from_kvm(why)) return;
+    if (phase_ == Phase::booting && kind_ != VmStart::from_snapshot && machine_->is_silent() &&
+        fall_back_from_kvm(why))
+      return;
     if (phase_ == Phase::saving || (kind_ == VmStart::boot_to_be_saved && phase_ != Phase::up))
       pool_->give_up_snapshot("the first one was lost: " + reason(why));
     if (kind_ == VmStart::from_snapshot && phase_ != Phase::up && phase_ != Phase::ending)
@@ -404,7 +426,7 @@ class VmHost final : public Host {
 
   void go_down() {
     if (phase_ == Phase::going_down) return;
-    if (pool_->keep_alive() && phase_ == Phase::up) {
+    if (pool_->keeps_alive() && phase_ == Phase::up) {
       machine_->leave_alone();
       asio::post(loop_, [gone = std::shared_ptr<VmMachine>(std::move(machine_))] {});
       pool_->leave_alone();
@@ -443,12 +465,15 @@ class VmHost final : public Host {
 
   void drop_log_in() {
     drop_log_in_but_what_runs();
+    for (const auto& [number, command_in_vm] : running_)
+      command_in_vm->silence();
     asio::post(loop_, [running = std::move(running_)] {});
     running_.clear();
   }
 
   void drop_machine() {
     patience_.cancel();
+    end_of_report_.cancel();
     asio::post(loop_, [maker = std::shared_ptr<ChildProgram>(std::move(disk_maker_))] {});
     const std::string directory = std::exchange(directory_, {});
     if (machine_) return pool_->see_out(std::move(machine_), directory);
@@ -488,9 +513,9 @@ class VmHost final : public Host {
   std::shared_ptr<VmMounts> mounts_;
   HostReady facts_;
   std::map<std::uint64_t, std::shared_ptr<VmCommand>> running_;
-  size_t told_reports_ = 0;  // or those of the boot, which the next one would have, too
   std::string why_lost_;
   bool hung_ = false, for_good_ = false, saved_ = false;
+  Deadline end_of_report_;
   Deadline patience_;
 };
 

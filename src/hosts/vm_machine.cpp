@@ -5,6 +5,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <charconv>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/file.hpp"
@@ -31,7 +32,9 @@ int forwarded_port(const std::string& table) {
       if (!trim(word).empty()) words.push_back(trim(word));
     }
     int port = 0;
-    if (words.size() > 3) std::from_chars(words[3].data(), words[3].data() + words[3].size(), port);
+    // Others may be somebody's own.
+    if (words.size() > 5 && words[5] == "22")
+      std::from_chars(words[3].data(), words[3].data() + words[3].size(), port);
     if (port > 0) return port;
   }
   return 0;
@@ -143,24 +146,30 @@ void VmMachine::save(const std::string& path, std::function<void(const Result<vo
   execute("stop");
   qmp_->execute("migrate-set-parameters", Json{{"max-bandwidth", std::int64_t{1} << 40}}.dump(),
                 {});
-  qmp_->execute("migrate", Json{{"uri", "exec:cat >" + shell_quote(path)}}.dump(),
-                [this, on_saved = std::move(on_saved)](const Result<std::string>& answer) {
-                  if (answer) return poll_saving(on_saved);
+  // QEMU says that it has completed before the last bytes are written.
+  const std::string part = path + ".part";
+  const std::string command =
+      fmt::format("exec:cat >{0} && mv {0} {1}", shell_quote(part), shell_quote(path));
+  qmp_->execute("migrate", Json{{"uri", command}}.dump(),
+                [this, path, on_saved = std::move(on_saved)](const Result<std::string>& answer) {
+                  if (answer) return poll_saving(path, on_saved);
                   execute("cont");
                   on_saved(tl::unexpected(answer.error()));
                 });
 }
 
-void VmMachine::poll_saving(std::function<void(const Result<void>&)> on_saved) {
-  execute("query-migrate", [this, on_saved](const Result<std::string>& answer) {
+void VmMachine::poll_saving(const std::string& path,
+                            std::function<void(const Result<void>&)> on_saved) {
+  execute("query-migrate", [this, path, on_saved](const Result<std::string>& answer) {
     const std::string status = status_of(answer);
-    if (status == "completed") return on_saved({});
+    std::error_code unknown;
+    if (status == "completed" && std::filesystem::exists(path, unknown)) return on_saved({});
     if (status == "failed" || status == "cancelled" || !answer) {
       execute("cont");
       return on_saved(fail(ErrorKind::internal,
                            answer ? "saving its state " + status : answer.error().message));
     }
-    poll_.set(poll_interval, [this, on_saved] { poll_saving(on_saved); });
+    poll_.set(poll_interval, [this, path, on_saved] { poll_saving(path, on_saved); });
   });
 }
 

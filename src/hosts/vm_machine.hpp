@@ -72,7 +72,7 @@ class VmMachine {
   void ask_port(Server server);
   void take_port(const std::string& answer, Server server);
   void await_banner(const SshBanner::Address& address, int port);
-  void poll_saving(std::function<void(const Result<void>&)> on_saved);
+  void poll_saving(const std::string& path, std::function<void(const Result<void>&)> on_saved);
   void give_up(const std::string& why);  // kills it, and that is why
   [[nodiscard]] std::string errors() const;
 

@@ -38,6 +38,12 @@ Command mount_command(const VmHostsSpec& spec) {
     command.setup += fmt::format("share {} {} {}\n", share.tag, shell_quote(share.mount),
                                  share.writable ? "rw" : "ro");
   }
+  if (!spec.path.empty()) {
+    const std::string path = shell_quote(spec.path);
+    command.setup += fmt::format(
+        "[ -d {0} ] && [ -x {0} ] || {{ echo {1} >&2; exit 1; }}\n", path,
+        shell_quote(fmt::format("path: {} is no directory that can be entered", spec.path)));
+  }
   return command;
 }
 
@@ -48,10 +54,10 @@ void VmMounts::on_scope_output(size_t, Stream stream, std::string_view bytes) {
 void VmMounts::on_set_up(size_t, const std::optional<std::string>& failure) {
   std::string trouble;
   if (failure) {
-    trouble = "its shared directories can't be mounted: " +
+    trouble = "its shared directories can't be used: " +
               (said_.empty() ? *failure : printable_line(said_, 300));
   }
-  if (const auto done = std::exchange(on_done_, {})) done(trouble);
+  if (const auto done = std::exchange(on_done_, {})) done(trouble, !said_.empty());
 }
 
 }  // namespace ffci

@@ -13,7 +13,8 @@ namespace ffci {
 
 [[nodiscard]] bool has_mounts(const VmHostsSpec& spec);
 
-// A set-up, since what a command mounts goes with the command.
+// A set-up, since what a command mounts goes with the command. Also looks whether the VM has the
+// spec's path then.
 [[nodiscard]] Command mount_command(const VmHostsSpec& spec);
 
 class VmMounts final : public ScopeObserver {
@@ -21,16 +22,17 @@ class VmMounts final : public ScopeObserver {
   // Of the set-up: no suite has this number.
   static constexpr size_t scope = std::numeric_limits<size_t>::max();
 
-  // `on_done`: why there is one that could not be mounted; empty: all are.
-  explicit VmMounts(std::function<void(const std::string& trouble)> on_done)
-      : on_done_(std::move(on_done)) {}
+  // `trouble`: why there is one that could not be mounted; empty: all are. `for_good`: another VM
+  // would be just like this one.
+  using OnDone = std::function<void(const std::string& trouble, bool for_good)>;
+  explicit VmMounts(OnDone on_done) : on_done_(std::move(on_done)) {}
 
   void on_scope_output(size_t, Stream stream, std::string_view bytes) override;
   void on_set_up(size_t, const std::optional<std::string>& failure) override;
   void on_torn_down(size_t, const std::optional<std::string>&) override {}
 
  private:
-  std::function<void(const std::string&)> on_done_;
+  OnDone on_done_;
   std::string said_;
 };
 

@@ -100,7 +100,7 @@ class SplatFinder::Reader {
   void read(std::string_view text, std::string_view caller);
   void read_record(std::string_view text, std::string_view caller);
   void read_console(std::string_view line);
-  [[nodiscard]] std::vector<FoundSplat> splats() const;
+  [[nodiscard]] std::vector<FoundSplat> splats(Unfinished unfinished) const;
 
  private:
   bool read_head(std::string_view text, std::string_view caller);
@@ -204,9 +204,9 @@ void SplatFinder::Reader::read_console(std::string_view line) {
   read(read_line.text, read_line.caller);
 }
 
-std::vector<FoundSplat> SplatFinder::Reader::splats() const {
+std::vector<FoundSplat> SplatFinder::Reader::splats(Unfinished unfinished) const {
   SplatList list = list_;
-  if (open_) list.add(open_->found(), open_line_, line_);
+  if (open_ && unfinished == Unfinished::included) list.add(open_->found(), open_line_, line_);
   return list.splats();
 }
 
@@ -224,8 +224,8 @@ void SplatFinder::feed(std::string_view line) {
   reader_->read_console(line.substr(0, longest_line));
 }
 
-std::vector<FoundSplat> SplatFinder::splats() const {
-  return reader_->splats();
+std::vector<FoundSplat> SplatFinder::splats(Unfinished unfinished) const {
+  return reader_->splats(unfinished);
 }
 
 std::vector<FoundSplat> find_splats(std::string_view log_text) {

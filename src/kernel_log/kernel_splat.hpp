@@ -88,10 +88,11 @@ class SplatFinder {
   // lines without it are taken for those of somebody else.
   void feed(std::string_view line);
 
+  enum class Unfinished { included, left_out };
   // In the order of the log; a report that is not yet complete is there as far as it is known. The
   // same signature comes once: a second report can make the first fatal, no more. An oops and the
   // panic that it leads to are one.
-  [[nodiscard]] std::vector<FoundSplat> splats() const;
+  [[nodiscard]] std::vector<FoundSplat> splats(Unfinished unfinished = Unfinished::included) const;
 
  private:
   class Reader;

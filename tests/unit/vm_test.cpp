@@ -38,7 +38,7 @@ TEST_CASE("a kernel is told what ff-ci needs, unless the job says otherwise") {
   CHECK(kernel_command_line("aarch64", "") ==
         "console=ttyAMA0 panic=-1 ignore_loglevel printk.time=1 unknown_nmi_panic");
   CHECK(kernel_command_line("x86_64", "panic=60 console=hvc0 loglevel=4") ==
-        "printk.time=1 unknown_nmi_panic panic=60 console=hvc0 loglevel=4");
+        "console=ttyS0 printk.time=1 unknown_nmi_panic panic=60 console=hvc0 loglevel=4");
 }
 
 TEST_CASE("QEMU never writes to the image, and reads names with commas") {
@@ -125,16 +125,27 @@ TEST_CASE("only what has a place in the VM is mounted there") {
   CHECK(has_mounts(spec));
   const std::string script = mount_command(spec).setup;
   CHECK(script.ends_with("}\nshare b '/mnt/the b' ro\nshare c /c rw\n"));
+  spec.path = "/c/tests";
+  CHECK(mount_command(spec).setup.starts_with(script + "[ -d /c/tests ] && "));
 }
 
 TEST_CASE("a VM that could not mount a share is told of") {
   std::string trouble = "not called";
-  VmMounts mounts([&](const std::string& what) { trouble = what; });
+  bool for_good = false;
+  const auto note = [&](const std::string& what, bool forever) {
+    trouble = what, for_good = forever;
+  };
+  VmMounts mounts(note);
   mounts.on_scope_output(VmMounts::scope, Stream::standard_output, "x");
   mounts.on_scope_output(VmMounts::scope, Stream::standard_error, "mount: no 9p\n");
   mounts.on_set_up(VmMounts::scope, "exit status 1");
-  CHECK(trouble == "its shared directories can't be mounted: mount: no 9p");
-  VmMounts others([&](const std::string& what) { trouble = what; });
+  CHECK(trouble == "its shared directories can't be used: mount: no 9p");
+  CHECK(for_good);
+  VmMounts killed(note);
+  killed.on_set_up(VmMounts::scope, "SIGKILL");
+  CHECK(trouble == "its shared directories can't be used: SIGKILL");
+  CHECK_FALSE(for_good);
+  VmMounts others(note);
   others.on_set_up(VmMounts::scope, {});
   CHECK(trouble.empty());
 }
