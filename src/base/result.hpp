@@ -18,6 +18,8 @@ enum class ErrorKind {
   internal,     // a bug of ours, or the system refused something it should not
   io,           // results or a report could not be written
   temporary,    // try again later
+  interrupted,  // SIGINT
+  terminated,   // SIGTERM
 };
 
 struct Error {

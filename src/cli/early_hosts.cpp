@@ -6,13 +6,36 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <csignal>
+#include <filesystem>
 
+#include "base/file.hpp"
 #include "base/text.hpp"
+#include "cli/stop_signals.hpp"
+#include "store/results_tree.hpp"
 
 namespace ffci {
 namespace {
 
 constexpr auto answer_limit = std::chrono::minutes(2);
+constexpr std::size_t most_kept = 16 << 20;   // bytes of what a host says before the run
+constexpr std::size_t last_lines_shown = 20;  // of a console
+
+// Of the results, for the consoles of hosts that none of a run's folders has.
+constexpr const char* folder_without_run = "no-run";
+
+// The last lines of a console, for people.
+std::string last_lines(std::string_view console) {
+  std::vector<std::string_view> lines;
+  for (const std::string_view line : split(console, '\n')) {
+    if (!trim(line).empty()) lines.push_back(trim(line));
+  }
+  std::string text;
+  for (std::size_t at = lines.size() - std::min(lines.size(), last_lines_shown); at < lines.size();
+       ++at)
+    text += "\n  " + printable_line(lines[at], 200);
+  return text;
+}
 
 class Answer final : public CommandObserver {
  public:
@@ -35,6 +58,11 @@ class Answer final : public CommandObserver {
   std::size_t limit_;
 };
 
+tl::unexpected<Error> stopped(int signal) {
+  return fail(signal == SIGINT ? ErrorKind::interrupted : ErrorKind::terminated,
+              "it was told to stop before the run began");
+}
+
 }  // namespace
 
 // What the host tells before the run listens is kept for it.
@@ -52,6 +80,7 @@ class EarlyHost final : public Host, private HostObserver {
   [[nodiscard]] bool is_up() const { return state_ == State::up; }
   [[nodiscard]] bool is_lost() const { return state_ == State::lost; }
   [[nodiscard]] const std::string& why_lost() const { return why_; }
+  [[nodiscard]] const std::string& console() const { return console_; }
 
   void start(HostObserver& observer) override {
     observer_ = &observer;
@@ -100,11 +129,13 @@ class EarlyHost final : public Host, private HostObserver {
   }
   void on_log(std::string_view line) override {
     if (observer_ != nullptr) return observer_->on_log(line);
+    if (log_bytes_ + line.size() > most_kept) return;
+    log_bytes_ += line.size();
     log_.emplace_back(line);
   }
   void on_console(std::string_view bytes) override {
     if (observer_ != nullptr) return observer_->on_console(bytes);
-    console_ += bytes;
+    console_ += bytes.substr(0, most_kept - std::min(most_kept, console_.size()));
   }
   void on_worn(const std::string& why) override {
     // One that has run no test yet is used all the same.
@@ -120,12 +151,14 @@ class EarlyHost final : public Host, private HostObserver {
   State state_ = State::unstarted;
   HostReady facts_;
   std::vector<std::string> log_;  // that nobody has heard of yet
+  std::size_t log_bytes_ = 0;
   std::string console_;
   std::string why_;
   bool for_good_ = false;
 };
 
-EarlyHosts::EarlyHosts(boost::asio::io_context& loop) : loop_(loop) {}
+EarlyHosts::EarlyHosts(boost::asio::io_context& loop) : loop_(loop), signals_(loop) {}
+
 Result<void> EarlyHosts::make(const JobSpec& spec) {
   if (!hosts_.empty()) return {};
   auto made = make_hosts(loop_, spec);
@@ -139,11 +172,12 @@ Result<void> EarlyHosts::make(const JobSpec& spec) {
 Result<std::string> EarlyHosts::ask(const JobSpec& spec, const Command& command,
                                     std::size_t limit) {
   if (const auto made = make(spec); !made) return tl::unexpected(made.error());
+  watch_signals();
   for (std::size_t host = 0; host < hosts_.size(); ++host) {
     if (!made_.plans[host].base) hosts_[host]->start_early();
   }
   for (;;) {
-    const auto host = first_up();
+    const auto host = first_up(spec);
     if (!host) return tl::unexpected(host.error());
     auto answer = ask_host(*host, command, limit);
     if (answer || !hosts_[*host]->is_lost()) return answer;
@@ -161,10 +195,11 @@ Result<std::string> EarlyHosts::ask_host(std::size_t host, const Command& comman
     *late = true;
     asked->stop_command(0, Urgency::at_once);
   });
-  while (!answer.end && !hosts_[host]->is_lost() && loop_.run_one() > 0) {
+  while (!answer.end && !hosts_[host]->is_lost() && wait()) {
   }
   timer.cancel();
   loop_.restart();
+  if (stopped_by_ != 0) return stopped(stopped_by_);
   const auto error = [&](const std::string& why) {
     return fail(ErrorKind::unavailable,
                 fmt::format("{} was asked for its tests: {}", made_.plans[host].name, why));
@@ -176,7 +211,19 @@ Result<std::string> EarlyHosts::ask_host(std::size_t host, const Command& comman
   return answer.text;
 }
 
-Result<std::size_t> EarlyHosts::first_up() {
+void EarlyHosts::watch_signals() {
+  if (std::exchange(watches_signals_, true)) return;
+  add_stop_signals(signals_);
+  signals_.async_wait([this](const boost::system::error_code& error, int signal) {
+    if (!error) stopped_by_ = meaning_of_stop_signal(signal);
+  });
+}
+
+bool EarlyHosts::wait() {
+  return stopped_by_ == 0 && loop_.run_one() > 0 && stopped_by_ == 0;
+}
+
+Result<std::size_t> EarlyHosts::first_up(const JobSpec& spec) {
   for (;;) {
     const auto up =
         std::find_if(hosts_.begin(), hosts_.end(), [](const auto& host) { return host->is_up(); });
@@ -184,17 +231,40 @@ Result<std::size_t> EarlyHosts::first_up() {
     const bool all_lost = std::all_of(hosts_.begin(), hosts_.end(), [](const auto& host) {
       return host->is_lost() || host->is_unstarted();
     });
-    if (all_lost || loop_.run_one() == 0) break;
+    if (all_lost || !wait()) break;
   }
+  if (stopped_by_ != 0) return stopped(stopped_by_);
   std::string text = "no host came up to be asked for its tests";
+  const std::filesystem::path folder =
+      std::filesystem::path(spec.reports.directory) / folder_without_run;
+  std::error_code ignored;
+  std::filesystem::remove_all(folder, ignored);
+  bool any_console = false;
   for (std::size_t host = 0; host < hosts_.size(); ++host) {
-    if (hosts_[host]->is_lost())
-      text += fmt::format("\n{}: {}", made_.plans[host].name, hosts_[host]->why_lost());
+    if (!hosts_[host]->is_lost()) continue;
+    const std::string& name = made_.plans[host].name;
+    text += fmt::format("\n{}: {}", name, hosts_[host]->why_lost());
+    const std::string& console = hosts_[host]->console();
+    if (console.empty()) continue;
+    const std::filesystem::path file = folder / host_folder(name) / "console";
+    const auto kept = write_file(file, console);
+    text += fmt::format("\n{}: its console is in {}", name,
+                        kept ? file.string() : kept.error().message);
+    if (!std::exchange(any_console, true)) text += ", and ended so:" + last_lines(console);
   }
   return fail(ErrorKind::unavailable, text);
 }
 
 JobHosts EarlyHosts::take() {
+  // A signal that came by now ends the run, which listens to them itself.
+  loop_.poll();
+  loop_.restart();
+  boost::system::error_code ignored;
+  signals_.cancel(ignored);
+  signals_.clear(ignored);
+  if (stopped_by_ != 0) boost::asio::post(loop_, [signal = stopped_by_] { ::raise(signal); });
+  for (const auto& pool : made_.vm_pools)
+    pool->begin_run();
   made_.hosts.assign(std::make_move_iterator(hosts_.begin()),
                      std::make_move_iterator(hosts_.end()));
   hosts_.clear();

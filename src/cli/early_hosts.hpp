@@ -2,6 +2,7 @@
 // job needs to know: the tests of an fstests tree. The run finds them up.
 #pragma once
 
+#include <boost/asio/signal_set.hpp>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -21,8 +22,9 @@ class EarlyHosts {
   ~EarlyHosts();
 
   // What the command says on stdout, at most `limit` bytes of it, on the first host that is up.
-  // Runs the loop until then. Errors (unavailable): none came up, it was lost or said nothing; or
-  // those of make_hosts.
+  // Runs the loop until then, and takes the signals that mean stop until take(). Errors:
+  // unavailable: none came up, it was lost or said nothing, and what their consoles said is in the
+  // folder `no-run` of the results; interrupted, terminated; or those of make_hosts.
   [[nodiscard]] Result<std::string> ask(const JobSpec& spec, const Command& command,
                                         std::size_t limit);
 
@@ -32,11 +34,17 @@ class EarlyHosts {
   [[nodiscard]] JobHosts take();
 
  private:
-  [[nodiscard]] Result<std::size_t> first_up();
+  void watch_signals();
+  // Runs the loop for one handler. False: there is none, or ff-ci was told to stop.
+  [[nodiscard]] bool wait();
+  [[nodiscard]] Result<std::size_t> first_up(const JobSpec& spec);
   [[nodiscard]] Result<std::string> ask_host(std::size_t host, const Command& command,
                                              std::size_t limit);
 
   boost::asio::io_context& loop_;
+  boost::asio::signal_set signals_;
+  bool watches_signals_ = false;
+  int stopped_by_ = 0;  // 0: not
   JobHosts made_;
   std::vector<std::unique_ptr<EarlyHost>> hosts_;
 };

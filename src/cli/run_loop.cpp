@@ -7,6 +7,7 @@
 #include <csignal>
 
 #include "base/text.hpp"
+#include "cli/stop_signals.hpp"
 #include "store/attempt_files.hpp"
 #include "store/results_tree.hpp"
 
@@ -15,17 +16,17 @@ namespace ffci {
 // What one host says, with its number: the way back from a host to the engine.
 class RunLoop::HostLink final : public HostObserver, public ScopeObserver {
  public:
-  HostLink(RunLoop& run, size_t host, std::string name)
+  HostLink(RunLoop& run, size_t host, const HostPlan& plan)
       : run_(run),
         host_(host),
-        name_(std::move(name)),
+        name_(plan.name),
+        slots_(plan.slots),
         // Behind what it logged before the run was resumed.
-        log_(run.options_.run_folder / host_folder(name_) / "dmesg", run.options_.output_limit,
-             Earlier::kept),
-        console_(run.options_.run_folder / host_folder(name_) / "console",
-                 run.options_.output_limit, Earlier::kept),
-        console_times_(run.options_.run_folder / host_folder(name_) / "console.times",
-                       run.options_.output_limit, Earlier::kept) {}
+        log_(place() / "dmesg", run.options_.output_limit, Earlier::kept),
+        console_(place() / "console", run.options_.output_limit, Earlier::kept),
+        console_times_(place() / "console.times", run.options_.output_limit, Earlier::kept) {}
+
+  [[nodiscard]] bool has_one_slot() const { return slots_ == 1; }
 
   void on_up(const HostReady& facts) override { run_.tell(input::AcceptHost{host_, facts}); }
   void on_lost(const std::string& why, bool for_good) override {
@@ -34,9 +35,14 @@ class RunLoop::HostLink final : public HostObserver, public ScopeObserver {
     run_.tell(input::LoseHost{host_, why, for_good});
   }
   void on_log(std::string_view line) override { write(log_, line); }
-  // "SECONDS BYTES" for each piece, the time since the piece before: scriptreplay(1) plays it.
+  // "SECONDS BYTES" for each piece, the time since the piece before: scriptreplay(1) plays it, but
+  // for the first line.
   void on_console(std::string_view bytes) override {
+    std::error_code none;
+    if (console_.bytes() == 0 && !std::filesystem::exists(place() / "console", none))
+      write(console_, "Console of " + name_ + "; scriptreplay -t console.times console\n");
     const Duration now = run_.now();
+    if (console_times_.bytes() == 0) console_at_ = now;
     write(console_times_,
           fmt::format("{:.3f} {}\n", std::chrono::duration<double>(now - console_at_).count(),
                       bytes.size()));
@@ -91,10 +97,14 @@ class RunLoop::HostLink final : public HostObserver, public ScopeObserver {
     std::string last_line;
   };
 
+  [[nodiscard]] std::filesystem::path place() const {
+    return run_.options_.run_folder / host_folder(name_);
+  }
+
   void write(OutputFile& file, std::string_view bytes) {
-    if (file.excerpt().bytes == 0) {
+    if (file.bytes() == 0) {
       std::error_code ignored;  // of which writing will tell
-      std::filesystem::create_directories(run_.options_.run_folder / host_folder(name_), ignored);
+      std::filesystem::create_directories(place(), ignored);
     }
     if (const auto written = file.append(bytes); !written) run_.results_unwritable(written.error());
   }
@@ -115,6 +125,7 @@ class RunLoop::HostLink final : public HostObserver, public ScopeObserver {
   RunLoop& run_;
   size_t host_;
   std::string name_;
+  int slots_;
   OutputFile log_;  // of its kernel
   OutputFile console_, console_times_;
   Duration console_at_{};
@@ -138,7 +149,7 @@ RunLoop::RunLoop(boost::asio::io_context& loop, const Clock& clock, EnginePlan p
       heartbeat_(loop),
       signals_(loop) {
   for (size_t host = 0; host < hosts_.size(); ++host)
-    links_.push_back(std::make_unique<HostLink>(*this, host, plan.hosts[host].name));
+    links_.push_back(std::make_unique<HostLink>(*this, host, plan.hosts[host]));
 }
 
 RunLoop::~RunLoop() = default;
@@ -226,6 +237,7 @@ void RunLoop::perform(const action::StartBatch& start) {
   setting.output_limit = options_.output_limit;
   setting.files_limit = options_.files_limit;
   setting.allowed = &options_.kernel_log_allowed;
+  setting.alone_on_host = links_[start.host]->has_one_slot();
   setting.now = [this] { return now(); };
   setting.tell = [this, number = start.batch](Input input) {
     if (const auto* abandon = std::get_if<input::Abandon>(&input)) {
@@ -314,19 +326,14 @@ void RunLoop::perform(const action::Finish&) {
 }
 
 void RunLoop::watch_signals() {
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
-    struct sigaction current {};
-    const bool nohup = signal == SIGHUP && ::sigaction(signal, nullptr, &current) == 0 &&
-                       current.sa_handler == SIG_IGN;
-    if (!nohup) signals_.add(signal);
-  }
+  add_stop_signals(signals_);
   await_signal();
 }
 
 void RunLoop::await_signal() {
   signals_.async_wait([this](const boost::system::error_code& error, int signal) {
     if (error) return;
-    tell(input::Interrupt{signal == SIGHUP ? SIGTERM : signal});
+    tell(input::Interrupt{meaning_of_stop_signal(signal)});
     if (!over_) await_signal();
   });
 }

@@ -66,6 +66,10 @@ ExitCode exit_code_for(ErrorKind kind) {
       return ExitCode::io;
     case ErrorKind::temporary:
       return ExitCode::temporary;
+    case ErrorKind::interrupted:
+      return ExitCode::interrupted;
+    case ErrorKind::terminated:
+      return ExitCode::terminated;
   }
   return ExitCode::internal;
 }

@@ -49,6 +49,8 @@ class OutputFile {
   [[nodiscard]] Result<void> append(std::string_view bytes);
   [[nodiscard]] Result<void> close();
   [[nodiscard]] OutputExcerpt excerpt() const;
+  // So many were given.
+  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
 
  private:
   LazyFile file_;
