@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -188,10 +189,11 @@ TEST_CASE("the key of a run is one that OpenSSH has the form of") {
   const auto made = make_run_key();
   REQUIRE(made);
   CHECK(made->authorized.starts_with("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI"));
-  const auto path = std::filesystem::temp_directory_path() / "ffci-run-key";
-  std::ofstream(path) << made->key.text;
-  const auto loaded = load_private_key(path.string());
-  std::filesystem::remove(path);
+  std::string folder = std::filesystem::temp_directory_path() / "ff-ci-test.XXXXXX";
+  REQUIRE(::mkdtemp(folder.data()) != nullptr);
+  std::ofstream(folder + "/key") << made->key.text;
+  const auto loaded = load_private_key(folder + "/key");
+  std::filesystem::remove_all(folder);
   REQUIRE(loaded);
   CHECK_FALSE(loaded->is_rsa);
 }
