@@ -11,6 +11,8 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <tuple>
+#include <utility>
 
 #include "base/fd.hpp"
 #include "hosts/ssh_banner.hpp"
@@ -28,17 +30,23 @@ bool no_loopback() {
   return true;
 }
 
+// A port that was nobody's, and its number.
+std::pair<Fd, int> own_port() {
+  Fd owner(::socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const auto any = vsock_address(VMADDR_CID_ANY, static_cast<int>(VMADDR_PORT_ANY));
+  REQUIRE(::bind(owner.get(), any.data(), static_cast<socklen_t>(any.size())) == 0);
+  sockaddr_vm address{};
+  socklen_t size = sizeof address;
+  REQUIRE(::getsockname(owner.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
+  return {std::move(owner), static_cast<int>(address.svm_port)};
+}
+
 // Greets whoever connects, as often as it was told to.
 class Greeter {
  public:
-  explicit Greeter(int times) : listener_(::socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    const auto any = vsock_address(VMADDR_CID_ANY, static_cast<int>(VMADDR_PORT_ANY));
-    REQUIRE(::bind(listener_.get(), any.data(), static_cast<socklen_t>(any.size())) == 0);
+  explicit Greeter(int times) {
+    std::tie(listener_, port) = own_port();
     REQUIRE(::listen(listener_.get(), 8) == 0);
-    sockaddr_vm address{};
-    socklen_t size = sizeof address;
-    ::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &size);
-    port = static_cast<int>(address.svm_port);
     thread_ = std::thread([this, times] {
       for (int i = 0; i < times; ++i) {
         pollfd waiting{listener_.get(), POLLIN, 0};
@@ -107,7 +115,8 @@ TEST_CASE("an SSH server is heard, and connected to, over vsock") {
 
 TEST_CASE("a vsock that nobody listens at can't be connected to") {
   if (no_loopback()) return;
-  const Result<Fd> connected = connect_to(54321);
+  const int port = own_port().second;  // the kernel gives the ones behind it first
+  const Result<Fd> connected = connect_to(port);
   REQUIRE_FALSE(connected);
   CHECK(connected.error().message.starts_with("connect: "));
 }
