@@ -16,6 +16,7 @@ import dataclasses
 import functools
 import gzip
 import pathlib
+import platform
 import re
 import shutil
 import stat
@@ -83,6 +84,8 @@ class Guest:
 @functools.cache
 def skip_reason():
     """Why there can be no VMs here, or None."""
+    if platform.machine() != "x86_64":
+        return "the tests' kernel is one for x86_64"
     missing = [tool for tool in TOOLS if not shutil.which(tool)]
     return f"VMs need {', '.join(missing)}" if missing else None
 
@@ -101,22 +104,37 @@ def make_guest(kernel=CLOUD_KERNEL):
 
 def _package(folder, name):
     """The newest one that is known, fetched if it is not there."""
-    if name.startswith("linux-image"):
-        name = _newest_kernel(name)
-    found = sorted(folder.glob(f"{name}_*.deb"))
-    if not found:
-        subprocess.run(["apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", name], cwd=folder, check=True)
-        found = sorted(folder.glob(f"{name}_*.deb"))
-    return found[-1]
+    for last_try in (False, True):
+        exact = _newest_kernel(name) if name.startswith("linux-image") else name
+        found = exact and (_find(folder, exact) or _fetch(folder, exact))
+        if found:
+            return found
+        if not last_try:
+            _update_lists()
+    raise AssertionError(f"apt-get can fetch no {exact or name}")
 
 
 def _newest_kernel(name):
-    for last_try in (False, True):
-        depends = subprocess.run(["apt-cache", "depends", name], capture_output=True, text=True).stdout
-        found = re.search(r"Depends: (linux-image-\S+)", depends)
-        if found or last_try:
-            return found.group(1)
-        subprocess.run(["apt-get", "update", "-qq"], check=True)
+    """None: apt knows of none."""
+    depends = subprocess.run(["apt-cache", "depends", name], capture_output=True, text=True).stdout
+    found = re.search(r"Depends: (linux-image-\S+)", depends)
+    return found and found.group(1)
+
+
+def _find(folder, package):
+    found = sorted(folder.glob(f"{package}_*.deb"))
+    return found[-1] if found else None
+
+
+def _fetch(folder, package):
+    """None: the lists may be too old, and its version gone from the archive."""
+    subprocess.run(["apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", package], cwd=folder)
+    return _find(folder, package)
+
+
+@functools.cache
+def _update_lists():
+    subprocess.run(["apt-get", "update", "-qq"])
 
 
 def _build(unpacked, folder, kernel_name):
