@@ -53,8 +53,20 @@ class QemuTest(FfciTest):
         self.shown = ended.stdout + ended.stderr
         return ended
 
-    def file(self, name):
-        return (self.folder / "results" / "latest" / name).read_text(errors="replace")
+    def run_side_by_side(self, jobs):
+        """{name: (exit code, what it shows)} of jobs, {name: the keywords of vms()}. Their results are in results/NAME."""
+        running = {}
+        for name, keywords in jobs.items():
+            self.vms(**keywords)
+            job = (self.folder / "job.yaml").rename(self.folder / f"{name}.yaml")
+            with job.open("a") as file:
+                file.write(f"reports: {{directory: results/{name}}}\n")
+            running[name] = self.start("run", job.name)
+        shown = {name: process.communicate(timeout=500)[0] for name, process in running.items()}
+        return {name: (running[name].returncode, text) for name, text in shown.items()}
+
+    def file(self, name, run="latest"):
+        return (self.folder / "results" / run / name).read_text(errors="replace")
 
     def assert_nothing_left(self):
         wait_for(lambda: not qemus(self.temporary), "no QEMU is left")
@@ -278,15 +290,31 @@ class QemuTest(FfciTest):
     def test_a_kernel_that_is_not_there_is_named(self):
         self.vms({"t": "true"}, kernel=str(self.folder / "none"))
         ended = self.ffci("run", "job.yaml")
-        self.assertIn(f"cannot read {self.folder}/none", ended.stderr)
+        self.assertRegex(ended.stderr, rf"job\.yaml:\d+:\d+: cannot read {self.folder}/none: No such file or directory\n")
+        self.assertEqual(ended.returncode, 66, ended.stderr)
         self.assert_nothing_left()
 
-    def test_a_kernel_that_is_none_ends_the_run(self):
-        self.write("noise", "no kernel\n")
-        self.vms({"t": "true"}, kernel=str(self.folder / "noise"))
-        ended = self.run_job()
-        self.assertIn("host qemu:1", self.shown)
-        self.assertNotEqual(ended.returncode, 0)
+    def test_why_a_vm_can_not_be_used_is_told(self):
+        noise = self.write("noise", "no kernel\n")
+        panic = "its kernel died: Kernel panic: VFS: Unable to mount root fs"
+        again_and_again = "it could not be used 4 times in a row; at last: "
+        reasons = {
+            "no-kernel": ({"kernel": str(noise)}, again_and_again + "QEMU: exit status 1: .*kernel"),
+            "no-init": ({"append": "rdinit=/none", "snapshot": "auto"}, again_and_again + panic),
+            "no-server": ({"append": "rdinit=/bin/busybox -- sleep 1000", "boot_timeout": "2s"},
+                          again_and_again + "it could not be used within 2"),
+            "no-such-user": ({"user": "stranger"}, "authentication: the run's own key was refused as user stranger"),
+        }
+        ran = self.run_side_by_side({name: {"tests": {"t": "true"}, **qemu} for name, (qemu, _) in reasons.items()})
+        for name, (_, reason) in reasons.items():
+            code, shown = ran[name]
+            self.assertEqual(code, 69, shown)
+            self.assertRegex(shown, f"host qemu:1 was retired: {reason}")
+            self.assertEqual(self.verdicts(f"{name}/latest"), {"t": "not_run"}, shown)
+        self.assertIn(f"VMs boot instead of starting from a snapshot: the first one was lost: {panic}", ran["no-init"][1])
+        console = self.file("hosts/qemu%3A1/console", "no-init/latest")
+        self.assertEqual(console.count("Linux version"), 4)
+        self.assertIn("Kernel panic - not syncing: VFS: Unable to mount root fs", console)
         self.assert_nothing_left()
 
 
