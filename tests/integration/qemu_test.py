@@ -84,10 +84,22 @@ class QemuTest(FfciTest):
         self.assertIn("Linux version", console)
         self.assertIn("Server listening", console)
         self.assertNotIn("Server listening", self.file("hosts/qemu%3A1/dmesg"))
-        pieces = [line.split() for line in self.file("hosts/qemu%3A1/console.times").splitlines()]
-        self.assertEqual(sum(int(size) for _, size in pieces),
-                         (self.folder / "results/latest/hosts/qemu%3A1/console").stat().st_size)
+        self.assert_console_can_be_replayed("hosts/qemu%3A1")
         self.assert_nothing_left()
+
+    def assert_console_can_be_replayed(self, host):
+        folder = self.folder / "results/latest" / host
+        console = (folder / "console").read_bytes()
+        has_header = console.startswith(b"Console of ")  # a line that scriptreplay skips
+        if has_header:
+            console = console.split(b"\n", 1)[1]
+        pieces = [line.split() for line in self.file(f"{host}/console.times").splitlines()]
+        self.assertEqual(sum(int(size) for _, size in pieces), len(console))
+        if has_header and shutil.which("scriptreplay"):
+            replayed = subprocess.run(["scriptreplay", "-t", "console.times", "console", "--divisor", "10000"], cwd=folder,
+                                      capture_output=True, timeout=100)
+            self.assertTrue(replayed.stdout.startswith(console), replayed.stderr)
+            self.assertIn(b"Linux version", replayed.stdout)
 
     def test_an_image_is_not_written_to(self):
         content = b"as it was".ljust(1 << 20, b"\0")
