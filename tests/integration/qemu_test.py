@@ -108,11 +108,13 @@ class QemuTest(FfciTest):
         subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, qcow2], check=True)
         before = qcow2.read_bytes()
         reads = "head -c 9 /dev/vda"
+        tests = {"writes": "echo new words >/dev/vda; sync; echo 3 >/proc/sys/vm/drop_caches", "reads-that": reads,
+                 "dies": "echo b >/proc/sysrq-trigger; sleep 60", "reads": reads}
         for image, snapshot in ((raw, "off"), (raw, "auto"), (qcow2, "auto")):
-            self.vms({"writes": f"{reads}; echo other words >/dev/vda; sync; echo b >/proc/sysrq-trigger; sleep 60", "reads": reads},
-                     run="order: listed\nmax-host-restarts: 0", image=str(image), snapshot=snapshot, disks=["1M"])
+            self.vms(tests, run="order: listed\nmax-host-restarts: 0", image=str(image), snapshot=snapshot, disks=["1M"])
             self.run_job()
-            self.assertEqual(self.verdicts(), {"writes": "error", "reads": "passed"}, self.shown)
+            self.assertEqual(self.verdicts(), {name: "error" if name == "dies" else "passed" for name in tests}, self.shown)
+            self.assertEqual(self.output("reads-that"), b"new words", self.shown)
             self.assertEqual(self.output("reads"), b"as it was", self.shown)
             self.assertNotIn("VMs boot instead", self.shown)
         self.assertEqual(raw.read_bytes(), content)
