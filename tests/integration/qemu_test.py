@@ -210,7 +210,7 @@ class QemuTest(FfciTest):
         self.assertLess(abs(int(now) - time.time()), 60)
         print(f"from the start of a VM to its first command: boot {took['off']:.1f} s, snapshot {took['auto']:.1f} s, "
               f"{took['off'] / took['auto']:.1f} times as fast", flush=True)
-        self.assertLess(took["auto"], took["off"])
+        self.assertLess(took["auto"] * 2, took["off"])
         self.assert_nothing_left()
 
     def replacement(self):
