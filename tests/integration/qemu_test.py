@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -132,11 +133,14 @@ class QemuTest(FfciTest):
         self.assert_nothing_left()
 
     def test_kernels_that_die_are_charged_to_the_test_that_ran(self):
+        console_flood = "yes '[noise] from a test' | head -c 300000 >/dev/ttyS0"
+        log_flood = ("echo on >/proc/sys/kernel/printk_devkmsg; i=0; while [ $i -lt 1000 ]; do echo line $i of a flood >/dev/kmsg; "
+                     "i=$((i+1)); done")
         tests = {
             "panics": "echo c >/proc/sysrq-trigger",
             "hangs": "insmod /modules/hang.ko",
             "oopses": "insmod /modules/oops.ko; true",
-            "floods": "i=0; while [ $i -lt 3000 ]; do echo '[noise] from a test' >/dev/ttyS0; i=$((i+1)); done; echo done",
+            "floods": f"{console_flood}; {log_flood}; echo done",
             "powers-off": "echo o >/proc/sysrq-trigger; sleep 60",
             **{f"good-{number}": "sleep 0.2; dmesg | grep -c 'invalid opcode' | grep -x 0" for number in range(8)},
         }
@@ -149,10 +153,20 @@ class QemuTest(FfciTest):
         self.assertIn("sysrq", json.dumps(tests["panics"]), self.shown)
         self.assertIn("NMI", json.dumps(tests["hangs"]))
         self.assertIn("invalid opcode", json.dumps(tests["oopses"]))
+        self.assertIn("Kernel panic - not syncing: sysrq triggered crash", self.output("panics", stream="dmesg").decode())
         self.assertIn("its kernel is tainted", self.shown)
+        self.assert_flood_was_kept()
         self.assertEqual(self.outcomes("powers-off"), ["host_lost"] * 2, self.shown)
         self.assertIn("the VM powered off or was reset", json.dumps(tests["powers-off"]), self.shown)
         self.assert_nothing_left()
+
+    def assert_flood_was_kept(self):
+        consoles = [path.read_bytes() for path in self.folder.glob("results/latest/hosts/*/console")]
+        console = next(text for text in consoles if b"[noise]" in text)
+        self.assertGreater(len(console), 300_000)
+        self.assertGreater(console.count(b"[noise] from a test\r\n"), 14_900)  # of 15,000; the kernel may speak in between
+        logged = self.output("floods", stream="dmesg").decode()
+        self.assertEqual(re.findall(r"\] line (\d+) of a flood$", logged, re.MULTILINE), [str(number) for number in range(1000)])
 
     def test_nothing_is_left_of_one_that_is_killed(self):
         self.vms({"waits": "sleep 1000"})
