@@ -168,6 +168,24 @@ class QemuTest(FfciTest):
         logged = self.output("floods", stream="dmesg").decode()
         self.assertEqual(re.findall(r"\] line (\d+) of a flood$", logged, re.MULTILINE), [str(number) for number in range(1000)])
 
+    def test_a_kernel_that_is_worn_is_kept_where_the_job_says_so(self):
+        tests = {"oopses": "echo here >/run/mark; insmod /modules/oops.ko; true", "next": "cat /run/mark"}
+        allowed = 'dmesg: {allow: [{match: "invalid opcode*", reason: known here}]}'
+        ran = self.run_side_by_side({
+            "kept": {"tests": tests, "replace_tainted": False},
+            "allowed": {"tests": tests, "run": f"order: listed\n{allowed}"},
+            "not-watched": {"tests": tests, "run": "order: listed\ndmesg: false"},
+        })
+        for name, (code, shown) in ran.items():
+            crashes = name == "kept"
+            self.assertEqual(code, 1 if crashes else 0, shown)
+            self.assertEqual(self.verdicts(f"{name}/latest"), {"oopses": "crashed" if crashes else "passed", "next": "passed"}, shown)
+            self.assertNotIn("tainted", shown)
+            self.assertIn("invalid opcode", self.file("hosts/qemu%3A1/console", f"{name}/latest"))
+            self.assertEqual((self.folder / "results" / name / "latest/hosts/qemu%3A1/dmesg").exists(), name != "not-watched")
+        self.assertIn("known here", json.dumps(self.by_name("allowed/latest")["oopses"]))
+        self.assert_nothing_left()
+
     def test_nothing_is_left_of_one_that_is_killed(self):
         self.vms({"waits": "sleep 1000"})
         process = self.start("run", "job.yaml")
