@@ -2,13 +2,15 @@
 """VMs that ff-ci has mkosi start: a stand-in for it, and a real QEMU behind that."""
 
 import json
+import os
 import pathlib
 import shutil
 import signal
+import subprocess
 import unittest
 
 from harness import FfciTest, wait_for
-from qemu_guest import make_guest, skip_reason
+from qemu_guest import FULL_KERNEL, QEMU, make_guest, skip_reason
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -29,13 +31,17 @@ def processes(word):
 class MkosiTest(FfciTest):
     def setUp(self):
         super().setUp()
-        guest = make_guest()
-        self.write("config/guest.json", json.dumps({"kernel": str(guest.kernel), "initrd": str(guest.initrd)}))
+        self.temporary = self.folder / "tmp"
+        self.temporary.mkdir()
+        self.boots(make_guest())
         self.program = self.folder / "bin/mkosi"
         self.program.parent.mkdir()
         shutil.copy(HERE / "stand_in_mkosi.py", self.program)
         self.program.chmod(0o755)
         self.version("25.3")
+
+    def boots(self, guest):
+        self.write("config/guest.json", json.dumps({"kernel": str(guest.kernel), "initrd": str(guest.initrd)}))
 
     def version(self, version):
         self.write("bin/version", version)
@@ -44,14 +50,28 @@ class MkosiTest(FfciTest):
         keys = {"program": str(self.program), "config": "config", "options": ["--qemu-mem=256M"], "boot-timeout": "4m", "path": "/root", **mkosi}
         self._write_job(tests, "", {"mkosi": keys}, {"kill-after": "1s", "probe-interval": "10s"}, run)
 
+    def ffci(self, *arguments):
+        return super().ffci(*arguments, timeout=500, env={"TMPDIR": str(self.temporary)})
+
+    def start(self, *arguments):
+        return super().start(*arguments, env={"TMPDIR": str(self.temporary)})
+
     def run_job(self, *arguments):
-        ended = self.ffci("run", "job.yaml", *arguments, timeout=500)
+        ended = self.ffci("run", "job.yaml", *arguments)
         self.shown = ended.stdout + ended.stderr
         return ended
 
+    def run_something_else(self):
+        self.write("next.yaml", "version: 1\nsuites: [{name: s, commands: {tests: [{name: t, command: 'true'}]}}]\n")
+        self.assertEqual(self.ffci("run", "next.yaml").returncode, 0)
+
+    def processes(self):
+        return processes(str(self.folder / "config"))
+
     def assert_nothing_left(self):
-        wait_for(lambda: not processes(str(self.folder / "config")), "no QEMU is left")
+        wait_for(lambda: not self.processes(), "no QEMU is left")
         self.assertEqual([path.name for path in (self.folder / "config").glob("image.raw-*")], [])
+        self.assertEqual([str(path) for path in self.temporary.iterdir()], [])
 
     def test_the_image_is_built_and_vms_run_the_tests(self):
         self.vms({"works": "uname -s", "panics": "echo c >/proc/sysrq-trigger", "goes-on": "true"}, run="order: listed")
@@ -74,12 +94,38 @@ class MkosiTest(FfciTest):
 
     def test_nothing_runs_on_when_ff_ci_is_killed(self):
         self.write("config/image.raw", "image")
-        self.vms({"waits": "sleep 1000"})
+        self.vms({"waits": "echo here; sleep 1000"})
         process = self.start("run", "job.yaml")
-        wait_for(lambda: (self.folder / "config/key.pub").exists() and len(processes(str(self.folder / "config"))) > 1, "QEMU runs")
+        wait_for(lambda: self.output("waits"), "the test runs", seconds=240)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        wait_for(lambda: not processes(str(self.folder / "config")), "QEMU dies with ff-ci")
+        wait_for(lambda: not self.processes(), "QEMU dies with ff-ci")
+        self.run_something_else()
+        self.assertEqual([str(path) for path in self.temporary.iterdir()], [])
+
+    def test_a_vm_mounts_what_is_shared_and_is_left_to_log_in_to(self):
+        self.boots(make_guest(FULL_KERNEL))
+        self.write("config/image.raw", "image")
+        self.write("the tree, too/file", "of the tree\n")
+        self.vms({"reads": "cat /mnt/file && ! touch /mnt/new && echo still >/run/mark"}, run="keep-alive: true",
+                 share=[{"path": "the tree, too", "tag": "tree", "mount": "/mnt"}])
+        ended = self.run_job()
+        self.assertEqual(ended.returncode, 0, self.shown)
+        self.assertEqual(self.output("reads"), b"of the tree\n")
+        log_in = next(line[line.index("ssh -i"):] for line in ended.stdout.splitlines() if "ssh -i" in line)
+        left = set(self.processes())
+        running = left & set(processes(QEMU))
+        self.assertEqual(len(running), 1)
+        try:
+            said = subprocess.run(f"{log_in} cat /mnt/file /run/mark", shell=True, capture_output=True, text=True, timeout=100)
+            self.assertEqual(said.stdout, "of the tree\nstill\n", said.stderr)
+            self.run_something_else()
+            self.assertEqual(set(self.processes()), left, "another run has taken it down")
+        finally:
+            os.kill(running.pop(), signal.SIGKILL)
+        wait_for(lambda: not self.processes(), "mkosi ends with its QEMU")
+        self.run_something_else()
+        self.assert_nothing_left()
 
     def test_what_mkosi_says_last_is_why_there_is_no_vm(self):
         self.vms({"t": "true"})
