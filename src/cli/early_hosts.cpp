@@ -219,6 +219,12 @@ void EarlyHosts::watch_signals() {
   });
 }
 
+void EarlyHosts::leave_signals() {
+  boost::system::error_code ignored;
+  signals_.cancel(ignored);
+  signals_.clear(ignored);
+}
+
 bool EarlyHosts::wait() {
   return stopped_by_ == 0 && loop_.run_one() > 0 && stopped_by_ == 0;
 }
@@ -259,9 +265,7 @@ JobHosts EarlyHosts::take() {
   // A signal that came by now ends the run, which listens to them itself.
   loop_.poll();
   loop_.restart();
-  boost::system::error_code ignored;
-  signals_.cancel(ignored);
-  signals_.clear(ignored);
+  leave_signals();
   if (stopped_by_ != 0) boost::asio::post(loop_, [signal = stopped_by_] { ::raise(signal); });
   for (const auto& pool : made_.vm_pools)
     pool->begin_run();
@@ -273,6 +277,7 @@ JobHosts EarlyHosts::take() {
 
 EarlyHosts::~EarlyHosts() {
   if (hosts_.empty()) return;
+  leave_signals();
   for (const auto& host : hosts_) {
     if (!host->is_unstarted() && !host->is_lost()) host->stop(Urgency::in_order);
   }

@@ -35,6 +35,7 @@ class EarlyHosts {
 
  private:
   void watch_signals();
+  void leave_signals();
   // Runs the loop for one handler. False: there is none, or ff-ci was told to stop.
   [[nodiscard]] bool wait();
   [[nodiscard]] Result<std::size_t> first_up(const JobSpec& spec);

@@ -16,6 +16,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <vector>
 
 #include "base/file.hpp"
@@ -68,9 +69,24 @@ bool unmount_below(const std::string& directory) {
   return all;
 }
 
+// What marks it as ours goes last: another ff-ci goes on where this one is killed.
 void remove_now(const std::filesystem::path& directory) {
+  if (!unmount_below(directory)) return;
+  std::error_code error;
+  std::filesystem::directory_iterator entry(directory, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    std::error_code ignored;
+    if (entry->path().filename() != marker) std::filesystem::remove_all(entry->path(), ignored);
+  }
   std::error_code ignored;
-  if (unmount_below(directory)) std::filesystem::remove_all(directory, ignored);
+  std::filesystem::remove_all(directory, ignored);
+}
+
+// One that was made, and not marked yet: empty, and older than that takes.
+void remove_unmarked(const std::filesystem::path& directory, const Fd& lock) {
+  struct stat status {};
+  const bool is_old = ::fstat(lock.get(), &status) == 0 && ::time(nullptr) - status.st_mtime > 60;
+  if (is_old) ::rmdir(directory.c_str());
 }
 
 // What was left by those that were killed.
@@ -80,7 +96,9 @@ void remove_abandoned(const std::filesystem::path& parent) {
   for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
     if (::fnmatch("ff-ci-tmp.??????", entry->path().filename().c_str(), 0) != 0) continue;
     const Fd lock = lock_directory(entry->path());
-    if (lock && ::faccessat(lock.get(), marker, F_OK, 0) == 0) remove_now(entry->path());
+    if (!lock) continue;
+    const bool marked = ::faccessat(lock.get(), marker, F_OK, 0) == 0;
+    marked ? remove_now(entry->path()) : remove_unmarked(entry->path(), lock);
   }
 }
 

@@ -289,7 +289,7 @@ class QemuTest(FfciTest):
         for snapshot in ("off", "auto"):
             self.vms({"t": "true"}, share=[{"path": "tree", "mount": "/tree"}], snapshot=snapshot)  # its kernel has no 9p
             ended = self.run_job()
-            self.assertIn("host qemu:1 was retired: its shared directories can't be mounted: mount: ", self.shown)
+            self.assertIn("host qemu:1 was retired: its shared directories can't be used: mount: ", self.shown)
             self.assertNotIn("VMs boot instead", self.shown)
             self.assertEqual(ended.returncode, 69, self.shown)
             self.assert_nothing_left()
