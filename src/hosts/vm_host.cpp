@@ -4,7 +4,9 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <chrono>
 #include <map>
+#include <optional>
 
 #include "base/text.hpp"
 #include "hosts/mkosi_machine.hpp"
@@ -23,6 +25,8 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr Duration log_in_pause = std::chrono::milliseconds(500);
+// While a system boots it may refuse whoever is not root (pam_nologin).
+constexpr Duration refusals = std::chrono::seconds(20);
 constexpr Duration hang_up_time = std::chrono::milliseconds(500);
 constexpr Duration last_answer = std::chrono::seconds(5);
 constexpr Duration last_words = std::chrono::seconds(10);    // of a kernel that was interrupted
@@ -353,9 +357,9 @@ class VmHost final : public Host {
     }
     if (phase_ == Phase::saving) return save();  // its goodbye was not answered
     why_lost_ = why;
-    // While a system boots it may refuse whoever is not root (pam_nologin).
-    const bool may_change = kind_ != VmStart::from_snapshot && pool_->spec().user != "root";
-    if (for_good && !may_change) {
+    const auto now = std::chrono::steady_clock::now();
+    if (for_good && !refused_since_) refused_since_ = now;
+    if (for_good && (pool_->spec().user == "root" || now - *refused_since_ > refusals)) {
       for_good_ = true;
       return machine_->kill();
     }
@@ -486,6 +490,7 @@ class VmHost final : public Host {
     drop_machine();
     turn_.reset();
     why_lost_.clear();
+    refused_since_.reset();
     hung_ = for_good_ = saved_ = false;
     phase_ = Phase::none;
   }
@@ -511,6 +516,7 @@ class VmHost final : public Host {
   std::shared_ptr<VmLogIn> log_in_;
   std::shared_ptr<VmWakeUp> wake_up_;
   std::shared_ptr<VmMounts> mounts_;
+  std::optional<std::chrono::steady_clock::time_point> refused_since_;
   HostReady facts_;
   std::map<std::uint64_t, std::shared_ptr<VmCommand>> running_;
   std::string why_lost_;
