@@ -21,6 +21,7 @@ struct MachineFacts {
   bool namespaces = false;    // private pid and mount namespaces can be made
   std::string no_namespaces;  // why not
   bool log = false;           // the kernel's log can be read
+  std::string first_trouble;  // what RemoteHello::first could not do
 };
 
 class ControlShell {

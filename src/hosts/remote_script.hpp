@@ -31,6 +31,8 @@ struct RemoteHello {
   std::string owner;    // of the lock: this ff-ci, in words for others
   std::string token;    // of this connection; begins every mark
   std::string path;     // of the machine; empty: none to check
+  // For the shell, before anything else, in a shell of its own; empty: nothing.
+  std::string first = {};
 };
 [[nodiscard]] std::string hello_script(const RemoteHello& hello);
 

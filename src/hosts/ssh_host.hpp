@@ -26,9 +26,13 @@ struct SshHostOptions {
   std::optional<std::string> identity;  // for people who log in
   RemoteIsolation isolation = RemoteIsolation::automatic;
   bool look_at_path = true;  // that of the machine must be there at the log-in
-  std::string arch;          // that it must have
-  std::string owner;         // of its lock, in words for others
-  std::string own;  // who may take the lock from an earlier connection; empty: this host alone
+  // For the machine's shell at the log-in, before anything else; and who is told what it said that
+  // it could not do.
+  std::string first;
+  std::function<void(const std::string&)> on_first_trouble;
+  std::string arch;   // that it must have
+  std::string owner;  // of its lock, in words for others
+  std::string own;    // who may take the lock from an earlier connection; empty: this host alone
   Duration kill_after{};
   Duration probe_interval{};  // also how long it may take to answer
   bool watch_log = true;

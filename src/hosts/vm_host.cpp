@@ -93,7 +93,7 @@ class VmHost final : public Host {
     waiting,  // for its turn, or for the snapshot
     booting,  // until somebody can log in
     logging_in,
-    waking,  // a clone gets what must be its own, and each what it shares
+    mounting,  // what it shares
     saving,
     up,
     ending,  // what was up is no more, QEMU's end is awaited
@@ -228,6 +228,12 @@ class VmHost final : public Host {
     ssh.machine.host = "127.0.0.1";
     ssh.machine.port = port_;
     ssh.machine.cid = cid_;
+    if (kind_ == VmStart::from_snapshot) {
+      ssh.first = wake_up_script(options_.ssh.name);
+      ssh.on_first_trouble = [pool = pool_, name = options_.ssh.name](const std::string& trouble) {
+        pool->note(fmt::format("{}: it was started from a snapshot, and {}", name, trouble));
+      };
+    }
     ssh.look_at_path = !has_mounts(pool_->spec());  // else the mounts come first
     VmLogIn::Callbacks callbacks;
     callbacks.on_up = [this](const HostReady& facts) { consider(facts); };
@@ -247,20 +253,14 @@ class VmHost final : public Host {
       phase_ = Phase::saving;
       return log_in_->host().stop(Urgency::in_order);
     }
-    phase_ = Phase::waking;
-    if (kind_ == VmStart::boot) return mount_shares();
-    wake_up_ = std::make_shared<VmWakeUp>([this](const std::string& trouble) {
-      if (phase_ != Phase::waking) return;
-      if (!trouble.empty()) pool_->note(fmt::format("{}: {}", options_.ssh.name, trouble));
-      mount_shares();
-    });
-    log_in_->host().run(0, 1, 0, wake_up_command(options_.ssh.name), *wake_up_);
+    phase_ = Phase::mounting;
+    mount_shares();
   }
 
   void mount_shares() {
     if (!has_mounts(pool_->spec())) return be_up();
     mounts_ = std::make_shared<VmMounts>([this](const std::string& trouble, bool for_good) {
-      if (phase_ != Phase::waking) return;
+      if (phase_ != Phase::mounting) return;
       if (trouble.empty()) return be_up();
       for_good_ = for_good;
       drop_log_in();
@@ -458,10 +458,8 @@ class VmHost final : public Host {
   void drop_log_in_but_what_runs() {
     if (!log_in_) return;
     log_in_->silence();
-    asio::post(loop_, [gone = std::move(log_in_), wake_up = std::move(wake_up_),
-                       mounts = std::move(mounts_)]() mutable {
+    asio::post(loop_, [gone = std::move(log_in_), mounts = std::move(mounts_)]() mutable {
       gone.reset();
-      wake_up.reset();
       mounts.reset();
     });
     log_in_.reset();
@@ -514,7 +512,6 @@ class VmHost final : public Host {
   int port_ = 0;
   std::uint32_t cid_ = 0;  // 0: the port is one of this machine
   std::shared_ptr<VmLogIn> log_in_;
-  std::shared_ptr<VmWakeUp> wake_up_;
   std::shared_ptr<VmMounts> mounts_;
   std::optional<std::chrono::steady_clock::time_point> refused_since_;
   HostReady facts_;

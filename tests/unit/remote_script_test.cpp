@@ -974,6 +974,25 @@ TEST_SUITE("control shell") {
     });
   }
 
+  TEST_CASE(
+      "what is to be done first is done before anything else, and says what it could not do") {
+    in_every_isolated_shell([](const Machine& machine) {
+      RemoteHello hello;
+      hello.first = "n=x; mkdir /tmp/here; echo 'cannot set the time'; echo no >&2; exit 1";
+      Control control(machine, hello);
+      REQUIRE(control.await_ready());
+      CHECK(control.said(0, "first") == "cannot set the time");
+      CHECK(said_by(machine, "rmdir /tmp/here && echo it was here") == "it was here\n");
+      CHECK(control.shell.err == "");
+      CHECK(control.say_goodbye());
+      REQUIRE(control.shell.await_end());
+      hello.first = "echo done";
+      Control next(machine, hello);
+      REQUIRE(next.await_ready());
+      CHECK(next.said(0, "first") == "none");
+    });
+  }
+
   TEST_CASE("a connection that is cut is cleared away") {
     in_every_isolated_shell([](const Machine& machine) {
       Control control(machine);
