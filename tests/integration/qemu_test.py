@@ -126,7 +126,7 @@ class QemuTest(FfciTest):
     def test_a_vm_that_shows_no_life_under_kvm_gets_tcg(self):
         for trouble in ("exit 1", "exec sleep 1000"):
             program = self.write("qemu", f'#!/bin/sh\ncase " $* " in *" -accel kvm "*) {trouble} ;; esac\nexec {QEMU} "$@"\n', 0o755)
-            self.vms({"t": "true"}, accelerator="auto", program=str(program), boot_timeout="60s")
+            self.vms({"t": "true"}, accelerator="auto", program=str(program), boot_timeout="36s")
             self.run_job()
             self.assertEqual(self.verdicts(), {"t": "passed"}, self.shown)
             self.assertIn("qemu:1 shows no sign of life under KVM", self.shown)

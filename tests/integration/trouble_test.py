@@ -39,8 +39,8 @@ class BadInput(FfciTest):
         self.refused(78, "job.yaml:5:7: ", "did you mean 'tests'?", "job.yaml:6:16: ", "job.yaml:7:1: ", "did you mean 'run'?")
 
     def test_what_is_not_there_yet_is_an_error_that_says_so(self):
-        self.write("job.yaml", "version: 1\nsuites:\n  - {name: s, commands: {discover: x}}\nhosts:\n  qemu: {count: 4}\n")
-        self.refused(78, "job.yaml:5:3: ", "not supported by this version")
+        self.write("job.yaml", "version: 1\nsuites:\n  - {name: s, commands: {discover: x}}\nenvironments: []\n")
+        self.refused(78, "job.yaml:4:1: ", "not supported by this version")
 
     def test_duplicate_test_names(self):
         self.write("job.yaml", "version: 1\nsuites:\n  - name: s\n    commands:\n      tests:\n"
