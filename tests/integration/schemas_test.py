@@ -236,6 +236,12 @@ class SchemasThemselves(SchemaTestCase):
             self.assertEqual((report.returncode, report.stderr), (1, ""))
             self.assert_valid_reports(journal.parent)
 
+    def test_each_kind_of_event_validates(self):
+        lines = complete_lines(SCHEMAS.parent / "tests" / "unit" / "golden" / "journal.jsonl")
+        self.assert_valid_journal(lines)
+        definitions = [reference["$ref"].split("/")[-1] for reference in schema("journal")["oneOf"]]
+        self.assertEqual({line["event"] for line in lines}, set(definitions))
+
     def test_the_summary_has_an_example(self):
         self.assertTrue(schema("summary")["examples"])
 

@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "report_golden.hpp"
+#include "golden.hpp"
 #include "report_run_builder.hpp"
 
 namespace ffci::test {

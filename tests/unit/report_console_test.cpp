@@ -5,7 +5,7 @@
 #include "gated_run.hpp"
 #include "report/console_summary.hpp"
 #include "report/gate_text.hpp"
-#include "report_golden.hpp"
+#include "golden.hpp"
 #include "report_run_builder.hpp"
 
 namespace ffci::test {

@@ -5,7 +5,7 @@
 #include <pugixml.hpp>
 
 #include "gated_run.hpp"
-#include "report_golden.hpp"
+#include "golden.hpp"
 #include "report_run_builder.hpp"
 
 namespace ffci::test {

@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "report_golden.hpp"
+#include "golden.hpp"
 
 using namespace std::chrono_literals;
 

@@ -3,8 +3,10 @@
 
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "base/file.hpp"
+#include "golden.hpp"
 #include "store/attempt_files.hpp"
 #include "store/event_json.hpp"
 #include "store/expected_durations.hpp"
@@ -53,6 +55,24 @@ Attempt attempt_with(Outcome outcome) {
   return attempt;
 }
 
+Judgement judgement() {
+  Judgement judgement;
+  judgement.baseline = "history (20 runs)";
+  judgement.result = GateResult::regression;
+  judgement.why = "1 regression";
+  judgement.compared = 7;
+  TestJudgement test;
+  test.id = {"s", "4k", "dir/a b"};  // all iterations of it
+  test.change = Change::new_failure;
+  test.decision = Decision::regression;
+  test.change_runs = {3, 4};
+  test.baseline_runs = {1, 23};
+  test.p_value = 0.00125;
+  test.why = "failed 3 of 4";
+  judgement.tests = {test};
+  return judgement;
+}
+
 std::vector<RunEvent> one_of_each() {
   std::vector<decltype(RunEvent::fact)> facts{
       RunStarted{"20260131T120000Z", "job", "0.1", WallTime(1'769'860'800'123ms), 42, "/r",
@@ -70,6 +90,9 @@ std::vector<RunEvent> one_of_each() {
       AttemptStarted{test_a, 2, "local", 3, "tests/s/a/2"},
       FilesKept{test_a, 2, {"a.full", "a.out.bad"}, "the rest is over the limit"},
       FilesKept{test_a, 1, {}, {}},
+      RerunsOrdered{{{test_a, 3, 2, {}}, {{"s", "", "b", 1}, 0, 0, Decision::flaky}}},
+      RunJudged{judgement()},
+      RunResumed{WallTime(1'769'860'900'456ms), "0.1"},
       TestFinished{test_a, {}},
       TestFinished{test_a, "deadline"},
       RunStopping{"interrupted"},
@@ -97,6 +120,17 @@ void write_journal(const fs::path& path, const std::vector<RunEvent>& events) {
 }
 
 }  // namespace
+
+TEST_CASE("a journal has the lines that its schema describes") {
+  std::set<std::size_t> kinds;
+  std::string lines;
+  for (const RunEvent& event : one_of_each()) {
+    kinds.insert(event.fact.index());
+    lines += event_to_json(event) + "\n";
+  }
+  CHECK(kinds.size() == std::variant_size_v<decltype(RunEvent::fact)>);
+  test::check_golden("journal.jsonl", lines);  // which schemas_test looks at
+}
 
 TEST_CASE("every event comes back from the journal as it was written") {
   for (const RunEvent& event : one_of_each()) {

@@ -1,4 +1,4 @@
-// Golden files: what a report must be, byte for byte. FFCI_UPDATE_GOLDEN=1 writes them instead
+// Golden files: what a report or a journal must be, byte for byte. FFCI_UPDATE_GOLDEN=1 writes them instead
 // (build target update-golden).
 #pragma once
 
