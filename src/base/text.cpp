@@ -237,4 +237,9 @@ std::string printable_line(std::string_view bytes, size_t most) {
   return line + "…";
 }
 
+std::string printable_last_line(std::string_view bytes, size_t most) {
+  const std::string_view text = trim(bytes);
+  return printable_line(text.substr(text.rfind('\n') + 1), most);
+}
+
 }  // namespace ffci

@@ -42,5 +42,7 @@ namespace ffci {
 // printable, on one line: each newline, tab and CR becomes a space, the ends are trimmed, cut to
 // `most` bytes with "…".
 [[nodiscard]] std::string printable_line(std::string_view bytes, size_t most = 300);
+// printable_line of the last line that is not blank.
+[[nodiscard]] std::string printable_last_line(std::string_view bytes, size_t most = 300);
 
 }  // namespace ffci

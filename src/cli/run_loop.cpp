@@ -74,7 +74,8 @@ class RunLoop::HostLink final : public HostObserver, public ScopeObserver {
 
   void on_scope_output(size_t suite, Stream stream, std::string_view bytes) override {
     Scope& scope = scopes_[suite];
-    if (const std::string line = last_line(bytes); !line.empty()) scope.last_line = line;
+    if (const std::string line = printable_last_line(bytes, 200); !line.empty())
+      scope.last_line = line;
     if (!scope.files) return;
     if (const auto written = scope.files->append(stream, bytes); !written)
       run_.results_unwritable(written.error());
@@ -107,11 +108,6 @@ class RunLoop::HostLink final : public HostObserver, public ScopeObserver {
       std::filesystem::create_directories(place(), ignored);
     }
     if (const auto written = file.append(bytes); !written) run_.results_unwritable(written.error());
-  }
-
-  static std::string last_line(std::string_view bytes) {
-    const std::string_view text = trim(bytes);
-    return printable_line(text.substr(text.rfind('\n') + 1), 200);
   }
 
   [[nodiscard]] Duration took(size_t suite) { return run_.now() - scopes_[suite].began; }

@@ -154,7 +154,7 @@ Result<std::unique_ptr<ChildProgram>> ChildProgram::start(asio::io_context& loop
   const Fd output(::open(options.output.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   const Fd input(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   if (!output || !input) {
-    return fail(ErrorKind::internal,
+    return fail(ErrorKind::io,
                 fmt::format("cannot write {}: {}", options.output, std::strerror(errno)));
   }
   plan.output = output.get();

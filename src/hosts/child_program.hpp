@@ -1,5 +1,6 @@
 // A program beside ff-ci, such as QEMU: a process group of its own that inherits nothing but what
-// it is given, and that the kernel kills when ff-ci dies, however that dies.
+// it is given. Unless it is to outlive ff-ci, the kernel kills it when ff-ci dies, however that
+// dies.
 #pragma once
 
 #include <sys/types.h>

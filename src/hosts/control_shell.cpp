@@ -29,8 +29,7 @@ ControlShell::ControlShell(boost::asio::io_context& loop, SshSession& session,
     }
   };
   channel.on_end = [this](const std::optional<std::string>& refused) {
-    const std::string_view complaint = trim(complaint_);
-    const std::string last = printable_line(complaint.substr(complaint.rfind('\n') + 1), 200);
+    const std::string last = printable_last_line(complaint_, 200);
     fail_with(refused.value_or(facts_.kernel.empty() ? "shell: it ended at once"
                                                      : "its control shell was killed") +
               (last.empty() ? "" : ": " + last));

@@ -23,7 +23,8 @@ struct MkosiMachineOptions {
 
 class MkosiMachine final : public VmMachine {
  public:
-  // Errors: there is no mkosi (unavailable), files can't be made (io).
+  // Errors: there is no mkosi (unavailable), files can't be made (io), sockets or processes can't
+  // (internal).
   [[nodiscard]] static Result<std::unique_ptr<VmMachine>> start(boost::asio::io_context& loop,
                                                                 MkosiMachineOptions options,
                                                                 Callbacks callbacks);

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
-#include "hosts/run_key.hpp"
+#include "hosts/base64.hpp"
 
 namespace ffci {
 namespace {

@@ -20,7 +20,8 @@ struct QemuMachineOptions {
 
 class QemuMachine final : public VmMachine {
  public:
-  // Errors: there is no QEMU (unavailable), files can't be made (io).
+  // Errors: there is no QEMU (unavailable), files can't be made (io), sockets or processes can't
+  // (internal).
   [[nodiscard]] static Result<std::unique_ptr<VmMachine>> start(boost::asio::io_context& loop,
                                                                 QemuMachineOptions options,
                                                                 Callbacks callbacks);

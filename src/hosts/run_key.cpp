@@ -7,6 +7,8 @@
 #include <array>
 #include <memory>
 
+#include "hosts/base64.hpp"
+
 namespace ffci {
 namespace {
 
@@ -48,15 +50,6 @@ std::string openssh_private_key(const std::string& secret, const std::string& op
 }
 
 }  // namespace
-
-std::string to_base64(std::string_view bytes) {
-  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');  // OpenSSL adds a NUL
-  const int size = ::EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                                     reinterpret_cast<const unsigned char*>(bytes.data()),
-                                     static_cast<int>(bytes.size()));
-  text.resize(static_cast<size_t>(size));
-  return text;
-}
 
 Result<RunKey> make_run_key() {
   const std::unique_ptr<EVP_PKEY, FreeKey> pair(::EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));

@@ -17,6 +17,4 @@ struct RunKey {
 // Error (internal): OpenSSL refused.
 [[nodiscard]] Result<RunKey> make_run_key();
 
-[[nodiscard]] std::string to_base64(std::string_view bytes);
-
 }  // namespace ffci

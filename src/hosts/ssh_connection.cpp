@@ -160,8 +160,7 @@ class ProxyCommand final : public SshConnection {
 
   [[nodiscard]] std::string complaint() const override {
     errors_->take();
-    const std::string_view text = trim(errors_->text);
-    return printable_line(text.substr(text.rfind('\n') + 1), 200);
+    return printable_last_line(errors_->text, 200);
   }
 
  private:

@@ -17,6 +17,7 @@
 #include <map>
 
 #include "base/text.hpp"
+#include "hosts/base64.hpp"
 #include "hosts/deadline.hpp"
 #include "hosts/ssh_agent.hpp"
 #include "hosts/ssh_connection.hpp"
@@ -39,23 +40,6 @@ constexpr size_t most_before_host_key = 256 << 10;
 bool library_is_ready() {
   static const bool ready = ::libssh2_init(0) == 0;
   return ready;
-}
-
-std::string base64(std::string_view bytes, bool padded) {
-  constexpr std::string_view alphabet =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  unsigned buffer = 0;
-  int bits = 0;
-  for (const char c : bytes) {
-    buffer = buffer << 8 | static_cast<unsigned char>(c);
-    for (bits += 8; bits >= 6; bits -= 6)
-      text += alphabet[buffer >> (bits - 6) & 63];
-  }
-  if (bits > 0) text += alphabet[buffer << (6 - bits) & 63];
-  while (padded && text.size() % 4 != 0)
-    text += '=';
-  return text;
 }
 
 struct HostKeyType {
@@ -269,11 +253,12 @@ struct SshSession::State : std::enable_shared_from_this<State> {
     const char* digest = ::libssh2_hostkey_hash(session.get(), LIBSSH2_HOSTKEY_HASH_SHA256);
     if (raw == nullptr || digest == nullptr || type == nullptr)
       return "it is of a kind that is not known";
-    const std::string key = base64({raw, size}, true);
+    const std::string key = to_base64({raw, size});
     if (credentials.policy == HostKeyPolicy::any) return std::nullopt;
     const std::string line = fmt::format("{} {}", type->name, key);
-    const std::string shown_key =
-        fmt::format("{} SHA256:{}", type->name, base64({digest, 32}, false));
+    std::string fingerprint = to_base64({digest, 32});  // which OpenSSH shows without padding
+    fingerprint.erase(fingerprint.find('='));
+    const std::string shown_key = fmt::format("{} SHA256:{}", type->name, fingerprint);
     const std::string& file = credentials.known_hosts.path();
     if (credentials.known_hosts.is_revoked(line))
       return fmt::format("{} is revoked in {}", shown_key, file);

@@ -25,6 +25,14 @@ Error no_devices(const std::string& what) {
 
 }  // namespace
 
+std::vector<std::pair<std::string, std::string>> device_environment(
+    const std::string& test, const std::vector<std::string>& scratch,
+    const std::string& directory) {
+  return {{"FFCI_TEST_DEV", test},
+          {"FFCI_SCRATCH_DEVS", fmt::format("{}", fmt::join(scratch, " "))},
+          {"FFCI_DEVICE_DIR", directory}};
+}
+
 Result<TestDevices> TestDevices::make(const TestDevicesSpec& spec) {
   TestDevices devices;
   auto test = make_device(spec.directory, spec.test_size);
@@ -65,12 +73,10 @@ Result<TestDevices::Device> TestDevices::make_device(const std::string& director
 
 std::vector<std::pair<std::string, std::string>> TestDevices::environment(
     const std::string& directory) const {
-  std::string scratch;
+  std::vector<std::string> scratch;
   for (const Device& device : scratch_)
-    scratch += (scratch.empty() ? "" : " ") + device.path;
-  return {{"FFCI_TEST_DEV", test_.path},
-          {"FFCI_SCRATCH_DEVS", scratch},
-          {"FFCI_DEVICE_DIR", directory}};
+    scratch.push_back(device.path);
+  return device_environment(test_.path, scratch, directory);
 }
 
 std::string no_room_for_test_devices(const std::string& directory) {

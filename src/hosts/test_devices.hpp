@@ -13,15 +13,19 @@
 
 namespace ffci {
 
+// What commands are told of the devices they may use, and of a directory that is kept from one
+// command to the next:
+//   FFCI_TEST_DEV      "/dev/loop0"
+//   FFCI_SCRATCH_DEVS  "/dev/loop1 /dev/loop2 …", the pool; each could be the only one
+//   FFCI_DEVICE_DIR    the directory, for mount points
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> device_environment(
+    const std::string& test, const std::vector<std::string>& scratch, const std::string& directory);
+
 class TestDevices {
  public:
   // Errors (unavailable): there are no loop devices here, or the directory can't hold such files.
   [[nodiscard]] static Result<TestDevices> make(const TestDevicesSpec& spec);
 
-  // What commands are told of them, and `directory`, which is kept from one to the next:
-  //   FFCI_TEST_DEV      "/dev/loop0"
-  //   FFCI_SCRATCH_DEVS  "/dev/loop1 /dev/loop2 …", the pool; each could be the only one
-  //   FFCI_DEVICE_DIR    the directory, for mount points
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> environment(
       const std::string& directory) const;
 

@@ -9,6 +9,7 @@
 
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "hosts/test_devices.hpp"
 
 namespace ffci {
 namespace {
@@ -73,12 +74,11 @@ Command with_vm_devices(Command command, const VmPool& pool) {
   const auto device = [first = spec.image.empty() ? 'a' : 'b'](size_t disk) {
     return fmt::format("/dev/vd{}", static_cast<char>(first + static_cast<int>(disk)));
   };
-  std::string scratch;
+  std::vector<std::string> scratch;
   for (size_t disk = 1; disk < spec.disks.size(); ++disk)
-    scratch += (scratch.empty() ? "" : " ") + device(disk);
-  command.environment.emplace_back("FFCI_TEST_DEV", device(0));
-  command.environment.emplace_back("FFCI_SCRATCH_DEVS", scratch);
-  command.environment.emplace_back("FFCI_DEVICE_DIR", "/var/tmp/ff-ci-devices");
+    scratch.push_back(device(disk));
+  for (auto& variable : device_environment(device(0), scratch, "/var/tmp/ff-ci-devices"))
+    command.environment.push_back(std::move(variable));
   return command;
 }
 

@@ -194,8 +194,7 @@ void VmMachine::end(const std::string& how) {
   ended_ = true;
   const std::string errors = this->errors();
   callbacks_.on_console(errors);
-  const std::string_view all = trim(errors);
-  const std::string error = printable_line(all.substr(all.rfind('\n') + 1), 300);
+  const std::string error = printable_last_line(errors);
   std::string why = why_killed_;
   if (why.empty()) why = how;
   if (!how.empty() && !error.empty()) why += ": " + error;

@@ -194,8 +194,7 @@ void VmPool::end_build(const CommandEnd& ended, const std::string& trouble) {
   image_ = Image::decided;
   build_patience_.cancel();
   if (build_took_too_long_ || !ended.command || !ended.command->success()) {
-    const std::string_view said = trim(build_said_);
-    const std::string last = printable_line(said.substr(said.rfind('\n') + 1), 300);
+    const std::string last = printable_last_line(build_said_);
     image_made_ = fail(ErrorKind::unavailable,
                        fmt::format("mkosi build: {}{}{}",
                                    build_took_too_long_ ? "it took longer than " +

@@ -1,22 +1,13 @@
 #include "hosts/vm_wake_up.hpp"
 
 #include <fmt/format.h>
-#include <openssl/rand.h>
 
-#include <array>
 #include <chrono>
+
+#include "hosts/remote_script.hpp"
 
 namespace ffci {
 namespace {
-
-std::string random_hex(size_t bytes) {
-  std::string text;
-  std::array<unsigned char, 64> random{};
-  if (::RAND_bytes(random.data(), static_cast<int>(random.size())) != 1) return {};
-  for (size_t i = 0; i < bytes; ++i)
-    text += fmt::format("{:02x}", random[i]);
-  return text;
-}
 
 constexpr const char* script = R"sh(trouble=
 date -s "@$now" >/dev/null || trouble="$trouble set the time,"
@@ -39,8 +30,8 @@ std::string guest_name(const std::string& host) {
 std::string wake_up_script(const std::string& host) {
   using namespace std::chrono;
   const auto now = duration_cast<seconds>(system_clock::now().time_since_epoch()).count();
-  return fmt::format("now={} entropy={} machine_id={} name={}\n{}", now, random_hex(64),
-                     random_hex(16), guest_name(host), script);
+  return fmt::format("now={} entropy={} machine_id={} name={}\n{}", now,
+                     make_nonce() + make_nonce(), make_nonce(), guest_name(host), script);
 }
 
 }  // namespace ffci

@@ -6,7 +6,7 @@
 
 namespace ffci {
 
-// What a VM calls itself: letters, digits and '-'.
+// What a VM calls itself: small letters, digits and '-'.
 [[nodiscard]] std::string guest_name(const std::string& host);
 
 // For /bin/sh in the VM of this host; holds the time of now. Says what it could not do.

@@ -181,7 +181,7 @@ struct QemuHostsSpec : VmHostsSpec {
   std::string image;                  // of the first disk, never written to; empty: none
   std::uint64_t memory = 2ULL << 30;  // bytes of each
   int cpus = 2;                       // of each
-  std::vector<std::uint64_t> disks;   // bytes of each further disk: TEST_DEV, then SCRATCH_DEV
+  std::vector<std::uint64_t> disks;   // bytes of each further disk
   Accelerator accelerator = Accelerator::automatic;
   SnapshotStart snapshot = SnapshotStart::automatic;
 };
