@@ -8,6 +8,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
 #include <filesystem>
+#include <functional>
 
 #include "base/file.hpp"
 #include "base/text.hpp"
@@ -37,7 +38,14 @@ std::string last_lines(std::string_view console) {
   return text;
 }
 
-class Answer final : public CommandObserver {
+tl::unexpected<Error> stopped(int signal) {
+  return fail(signal == SIGINT ? ErrorKind::interrupted : ErrorKind::terminated,
+              "it was told to stop before the run began");
+}
+
+}  // namespace
+
+class EarlyHosts::Answer final : public CommandObserver {
  public:
   explicit Answer(std::size_t limit) : limit_(limit) {}
   void on_output(Stream stream, std::string_view bytes) override {
@@ -58,13 +66,6 @@ class Answer final : public CommandObserver {
   std::size_t limit_;
 };
 
-tl::unexpected<Error> stopped(int signal) {
-  return fail(signal == SIGINT ? ErrorKind::interrupted : ErrorKind::terminated,
-              "it was told to stop before the run began");
-}
-
-}  // namespace
-
 // What the host tells before the run listens is kept for it.
 class EarlyHost final : public Host, private HostObserver {
  public:
@@ -82,8 +83,12 @@ class EarlyHost final : public Host, private HostObserver {
   [[nodiscard]] const std::string& why_lost() const { return why_; }
   [[nodiscard]] const std::string& console() const { return console_; }
 
+  // `on_start` is called when the run starts it.
+  void hand_over(std::function<void()> on_start) { on_start_ = std::move(on_start); }
+
   void start(HostObserver& observer) override {
     observer_ = &observer;
+    if (on_start_) on_start_();
     if (const std::string console = std::exchange(console_, {}); !console.empty())
       observer.on_console(console);
     for (const std::string& line : std::exchange(log_, {}))
@@ -111,7 +116,9 @@ class EarlyHost final : public Host, private HostObserver {
   void stop_command(std::uint64_t number, Urgency urgency) override {
     host_->stop_command(number, urgency);
   }
-  void stop(Urgency urgency) override { host_->stop(urgency); }
+  void stop(Urgency urgency) override {
+    if (state_ != State::unstarted && state_ != State::lost) host_->stop(urgency);
+  }
 
  private:
   enum class State { unstarted, starting, up, lost, handed_over };
@@ -147,6 +154,7 @@ class EarlyHost final : public Host, private HostObserver {
 
   boost::asio::io_context& loop_;
   std::unique_ptr<Host> host_;
+  std::function<void()> on_start_;
   HostObserver* observer_ = nullptr;
   State state_ = State::unstarted;
   HostReady facts_;
@@ -177,8 +185,9 @@ Result<std::string> EarlyHosts::ask(const JobSpec& spec, const Command& command,
     if (!made_.plans[host].base) hosts_[host]->start_early();
   }
   for (;;) {
-    const auto host = first_up(spec);
-    if (!host) return tl::unexpected(host.error());
+    const auto host = first_up();
+    if (stopped_by_ != 0) return stopped(stopped_by_);
+    if (!host) return tl::unexpected(none_came_up(spec));
     auto answer = ask_host(*host, command, limit);
     if (answer || !hosts_[*host]->is_lost()) return answer;
   }
@@ -186,7 +195,7 @@ Result<std::string> EarlyHosts::ask(const JobSpec& spec, const Command& command,
 
 Result<std::string> EarlyHosts::ask_host(std::size_t host, const Command& command,
                                          std::size_t limit) {
-  Answer answer(limit);
+  Answer& answer = *answers_.emplace_back(std::make_unique<Answer>(limit));
   hosts_[host]->run(0, 1, hosts_.size(), command, answer);
   const auto late = std::make_shared<bool>(false);  // the handler may outlive this call
   boost::asio::steady_timer timer(loop_, answer_limit);
@@ -229,7 +238,7 @@ bool EarlyHosts::wait() {
   return stopped_by_ == 0 && loop_.run_one() > 0 && stopped_by_ == 0;
 }
 
-Result<std::size_t> EarlyHosts::first_up(const JobSpec& spec) {
+std::optional<std::size_t> EarlyHosts::first_up() {
   for (;;) {
     const auto up =
         std::find_if(hosts_.begin(), hosts_.end(), [](const auto& host) { return host->is_up(); });
@@ -237,9 +246,11 @@ Result<std::size_t> EarlyHosts::first_up(const JobSpec& spec) {
     const bool all_lost = std::all_of(hosts_.begin(), hosts_.end(), [](const auto& host) {
       return host->is_lost() || host->is_unstarted();
     });
-    if (all_lost || !wait()) break;
+    if (all_lost || !wait()) return std::nullopt;
   }
-  if (stopped_by_ != 0) return stopped(stopped_by_);
+}
+
+Error EarlyHosts::none_came_up(const JobSpec& spec) const {
   std::string text = "no host came up to be asked for its tests";
   const std::filesystem::path folder =
       std::filesystem::path(spec.reports.directory) / folder_without_run;
@@ -258,7 +269,7 @@ Result<std::size_t> EarlyHosts::first_up(const JobSpec& spec) {
                         kept ? file.string() : kept.error().message);
     if (!std::exchange(any_console, true)) text += ", and ended so:" + last_lines(console);
   }
-  return fail(ErrorKind::unavailable, text);
+  return {ErrorKind::unavailable, text};
 }
 
 JobHosts EarlyHosts::take() {
@@ -267,8 +278,12 @@ JobHosts EarlyHosts::take() {
   loop_.restart();
   leave_signals();
   if (stopped_by_ != 0) boost::asio::post(loop_, [signal = stopped_by_] { ::raise(signal); });
-  for (const auto& pool : made_.vm_pools)
-    pool->begin_run();
+  for (const auto& host : hosts_) {
+    host->hand_over([pools = made_.vm_pools] {
+      for (const auto& pool : pools)
+        pool->begin_run();
+    });
+  }
   made_.hosts.assign(std::make_move_iterator(hosts_.begin()),
                      std::make_move_iterator(hosts_.end()));
   hosts_.clear();
@@ -278,9 +293,8 @@ JobHosts EarlyHosts::take() {
 EarlyHosts::~EarlyHosts() {
   if (hosts_.empty()) return;
   leave_signals();
-  for (const auto& host : hosts_) {
-    if (!host->is_unstarted() && !host->is_lost()) host->stop(Urgency::in_order);
-  }
+  for (const auto& host : hosts_)
+    host->stop(Urgency::in_order);
   loop_.restart();
   loop_.run();
 }

@@ -5,6 +5,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,11 +35,16 @@ class EarlyHosts {
   [[nodiscard]] JobHosts take();
 
  private:
+  class Answer;
+
   void watch_signals();
   void leave_signals();
   // Runs the loop for one handler. False: there is none, or ff-ci was told to stop.
   [[nodiscard]] bool wait();
-  [[nodiscard]] Result<std::size_t> first_up(const JobSpec& spec);
+  // Waits for it; none: all were lost, or ff-ci was told to stop.
+  [[nodiscard]] std::optional<std::size_t> first_up();
+  // Keeps their consoles.
+  [[nodiscard]] Error none_came_up(const JobSpec& spec) const;
   [[nodiscard]] Result<std::string> ask_host(std::size_t host, const Command& command,
                                              std::size_t limit);
 
@@ -47,6 +53,7 @@ class EarlyHosts {
   bool watches_signals_ = false;
   int stopped_by_ = 0;  // 0: not
   JobHosts made_;
+  std::vector<std::unique_ptr<Answer>> answers_;  // hosts may tell of commands as long as they live
   std::vector<std::unique_ptr<EarlyHost>> hosts_;
 };
 

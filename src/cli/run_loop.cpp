@@ -50,8 +50,12 @@ class RunLoop::HostLink final : public HostObserver, public ScopeObserver {
     write(console_, bytes);
   }
   void on_worn(const std::string& why) override { run_.tell(input::ReplaceHost{host_, why}); }
-  // It is about to be started anew.
-  void end_life() { scopes_.clear(); }
+  // It is about to be started, or started anew.
+  void begin_life() {
+    has_begun_ = true;
+    scopes_.clear();
+  }
+  [[nodiscard]] bool has_begun() const { return has_begun_; }
   void on_down() override { run_.tell(input::FinishHost{host_}); }
 
   void close() {
@@ -122,6 +126,7 @@ class RunLoop::HostLink final : public HostObserver, public ScopeObserver {
   size_t host_;
   std::string name_;
   int slots_;
+  bool has_begun_ = false;
   OutputFile log_;  // of its kernel
   OutputFile console_, console_times_;
   Duration console_at_{};
@@ -202,7 +207,7 @@ void RunLoop::perform(const action::Record& record) {
 }
 
 void RunLoop::perform(const action::StartHost& start) {
-  links_[start.host]->end_life();
+  links_[start.host]->begin_life();
   hosts_[start.host]->start(*links_[start.host]);
 }
 
@@ -308,6 +313,10 @@ void RunLoop::perform(const action::WakeAt& wake) {
 }
 
 void RunLoop::perform(const action::Finish&) {
+  // Those that were asked before the run, and had nothing to do in it.
+  for (size_t host = 0; host < hosts_.size(); ++host) {
+    if (!links_[host]->has_begun()) hosts_[host]->stop(Urgency::in_order);
+  }
   wake_.cancel();
   heartbeat_.cancel();
   signals_.cancel();

@@ -18,6 +18,7 @@
 #include "base/fd.hpp"
 #include "base/text.hpp"
 #include "hosts/deadline.hpp"
+#include "hosts/orphans.hpp"
 
 namespace ffci {
 namespace {
@@ -106,6 +107,7 @@ struct ChildProgram::State : std::enable_shared_from_this<State> {
           self->signal(SIGKILL);
           int status = 0;
           ::waitpid(self->pid, &status, 0);
+          forget_own_child(self->pid);
           self->end(exit_status_from_wait(status));
         });
   }
@@ -177,6 +179,7 @@ Result<std::unique_ptr<ChildProgram>> ChildProgram::start(asio::io_context& loop
     return fail(ErrorKind::internal,
                 fmt::format("cannot watch {}: {}", plan.program, std::strerror(error)));
   }
+  remember_own_child(pid);
   auto state = std::make_shared<State>(loop);
   state->pid = pid;
   state->on_exit = std::move(on_exit);

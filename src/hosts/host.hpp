@@ -66,7 +66,8 @@ class Host {
   virtual void run(std::uint64_t number, int slot, std::size_t suite, const Command& command,
                    CommandObserver& observer) = 0;
   virtual void stop_command(std::uint64_t number, Urgency urgency) = 0;
-  // Nothing runs any more when on_down comes; a second call makes it more urgent.
+  // Of a host that was started. Nothing runs any more when on_down comes; a second call makes it
+  // more urgent.
   virtual void stop(Urgency urgency) = 0;
 };
 

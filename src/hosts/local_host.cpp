@@ -10,7 +10,6 @@
 #include <fstream>
 #include <functional>
 #include <map>
-#include <set>
 
 #include "base/file.hpp"
 #include "base/text.hpp"
@@ -255,23 +254,9 @@ class LocalHost final : public Host {
   void with_orphans_killed(const std::optional<std::string>& unkillable,
                            std::function<void(const std::optional<std::string>&)> go_on) {
     if (!unkillable || isolation_ == Isolation::namespaces) return go_on(unkillable);
-    kill_orphans(
-        loop_, [this] { return own_children(); },
-        [unkillable, go_on = std::move(go_on)](bool gone) {
-          go_on(gone ? std::nullopt : unkillable);
-        });
-  }
-
-  [[nodiscard]] std::set<pid_t> own_children() const {
-    std::set<pid_t> pids = temporary_.removers();
-    const auto add = [&](const std::unique_ptr<SupervisedProcess>& process) {
-      if (process && process->is_running()) pids.insert(process->pid());
-    };
-    for (const auto& [number, running] : running_)
-      add(running.process);
-    for (const auto& [suite, scope] : scopes_)
-      add(scope.process);
-    return pids;
+    kill_orphans(loop_, [unkillable, go_on = std::move(go_on)](bool gone) {
+      go_on(gone ? std::nullopt : unkillable);
+    });
   }
 
   // Whether this system lets us make the namespaces is found out by making them.

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "base/file.hpp"
@@ -39,7 +40,7 @@ std::set<pid_t>& own_children() {
 }
 
 // How many there were; nullopt: /proc does not tell.
-std::optional<int> kill_children_except(const std::set<pid_t>& known) {
+std::optional<int> kill_orphans_once() {
   if (!parent_of("self")) return std::nullopt;
   int found = 0;
   std::error_code ignored;
@@ -48,8 +49,7 @@ std::optional<int> kill_children_except(const std::set<pid_t>& known) {
     pid_t pid = 0;
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
     if (error != std::errc() || end != name.data() + name.size()) continue;
-    if (known.contains(pid) || own_children().contains(pid) || parent_of(name) != ::getpid())
-      continue;
+    if (own_children().contains(pid) || parent_of(name) != ::getpid()) continue;
     ++found;
     ::kill(pid, SIGKILL);
     ::waitpid(pid, nullptr, WNOHANG);
@@ -77,21 +77,19 @@ struct Wait : std::enable_shared_from_this<Wait> {
 };
 
 struct Hunt : std::enable_shared_from_this<Hunt> {
-  Hunt(boost::asio::io_context& loop, std::function<std::set<pid_t>()> known_in,
-       std::function<void(bool)> done_in)
-      : timer(loop), known(std::move(known_in)), done(std::move(done_in)) {}
+  Hunt(boost::asio::io_context& loop, std::function<void(bool)> done_in)
+      : timer(loop), done(std::move(done_in)) {}
 
   void look() {
     timer.expires_after(between_looks);
     timer.async_wait([self = shared_from_this()](const boost::system::error_code&) {
-      const std::optional<int> found = kill_children_except(self->known());
+      const std::optional<int> found = kill_orphans_once();
       if (!found || *found == 0 || ++self->looks == most_looks) return self->done(found == 0);
       self->look();
     });
   }
 
   boost::asio::steady_timer timer;
-  std::function<std::set<pid_t>()> known;
   std::function<void(bool)> done;
   int looks = 0;
 };
@@ -115,9 +113,8 @@ void kill_own_child(boost::asio::io_context& loop, pid_t pid) {
   std::make_shared<Wait>(loop, pid)->look();
 }
 
-void kill_orphans(boost::asio::io_context& loop, std::function<std::set<pid_t>()> known,
-                  std::function<void(bool)> done) {
-  std::make_shared<Hunt>(loop, std::move(known), std::move(done))->look();
+void kill_orphans(boost::asio::io_context& loop, std::function<void(bool)> done) {
+  std::make_shared<Hunt>(loop, std::move(done))->look();
 }
 
 }  // namespace ffci

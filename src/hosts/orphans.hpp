@@ -5,7 +5,6 @@
 #include <sys/types.h>
 
 #include <functional>
-#include <set>
 
 namespace boost::asio {
 class io_context;
@@ -16,15 +15,15 @@ namespace ffci {
 // Makes this process the one that orphans come to.
 void adopt_orphans();
 
-// A child that is no orphan, however long it lives.
+// A child that is no orphan, until it is forgotten. Whoever makes a process that may live beside a
+// hunt remembers it.
 void remember_own_child(pid_t pid);
 void forget_own_child(pid_t pid);
 // Kills its process group, and forgets it as soon as it is gone.
 void kill_own_child(boost::asio::io_context& loop, pid_t pid);
 
-// Kills every child of this process that `known` does not name, and what those leave in turn.
+// Kills every child of this process that nobody has remembered, and what those leave in turn.
 // `done` is told whether none is left; it is called from the loop, within a few seconds.
-void kill_orphans(boost::asio::io_context& loop, std::function<std::set<pid_t>()> known,
-                  std::function<void(bool gone)> done);
+void kill_orphans(boost::asio::io_context& loop, std::function<void(bool gone)> done);
 
 }  // namespace ffci

@@ -21,6 +21,7 @@
 
 #include "base/fd.hpp"
 #include "hosts/open_files.hpp"
+#include "hosts/orphans.hpp"
 #include "hosts/supervisor.hpp"
 
 namespace ffci {
@@ -220,6 +221,7 @@ struct SupervisedProcess::State : std::enable_shared_from_this<State> {
       stream.close(ignored);
     report.close(ignored);
     process.close(ignored);
+    forget_own_child(pid);
     control.reset();
     watchdog.cancel();
   }
@@ -300,6 +302,7 @@ Result<std::unique_ptr<SupervisedProcess>> SupervisedProcess::start(
   if (pid == 0) supervise(plan);
   if (pid < 0)
     return fail(ErrorKind::internal, fmt::format("cannot make a process: {}", std::strerror(-pid)));
+  remember_own_child(pid);
 
   for (const int fd : {output->ours.get(), error->ours.get(), report->ours.get()})
     ::fcntl(fd, F_SETFL, O_NONBLOCK);

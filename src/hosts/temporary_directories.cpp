@@ -21,6 +21,7 @@
 
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "hosts/orphans.hpp"
 
 namespace ffci {
 namespace {
@@ -150,7 +151,7 @@ void TemporaryDirectories::remove(const std::string& directory) {
       ::posix_spawnp(&pid, "rm", &actions, nullptr, const_cast<char* const*>(arguments), environ);
   ::posix_spawn_file_actions_destroy(&actions);
   if (error != 0) return;
-  removers_.insert(pid);
+  remember_own_child(pid);
   reap(std::make_shared<Descriptor>(loop_, static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))),
        pid);
 }
@@ -161,7 +162,7 @@ void TemporaryDirectories::reap(const std::shared_ptr<Descriptor>& process, pid_
         if (error) return;
         if (::waitpid(pid, nullptr, WNOHANG) == 0)
           return reap(process, pid);  // a wake-up for nothing; see supervised_process.cpp
-        removers_.erase(pid);
+        forget_own_child(pid);
       });
 }
 

@@ -7,7 +7,6 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <filesystem>
 #include <memory>
-#include <set>
 #include <string>
 
 #include "base/fd.hpp"
@@ -34,9 +33,6 @@ class TemporaryDirectories {
   // Whoever has the descriptor may go on: this object removes nothing.
   void leave_alone() { left_alone_ = true; }
 
-  // The processes that remove directories.
-  [[nodiscard]] const std::set<pid_t>& removers() const { return removers_; }
-
  private:
   using Descriptor = boost::asio::posix::stream_descriptor;
   void reap(const std::shared_ptr<Descriptor>& process, pid_t pid);
@@ -46,7 +42,6 @@ class TemporaryDirectories {
   Fd lock_;  // tells others that base_ is in use
   bool left_alone_ = false;
   unsigned long made_ = 0;
-  std::set<pid_t> removers_;
 };
 
 }  // namespace ffci

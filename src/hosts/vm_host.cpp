@@ -58,6 +58,7 @@ class VmHost final : public Host {
   }
 
   void set_up(size_t suite, const Command& scope, ScopeObserver& observer) override {
+    has_run_ = true;
     if (log_in_) log_in_->host().set_up(suite, scope, observer);
   }
   void tear_down(size_t suite) override {
@@ -70,6 +71,7 @@ class VmHost final : public Host {
   void run(std::uint64_t number, int slot, size_t suite, const Command& command,
            CommandObserver& observer) override {
     if (!log_in_ || phase_ != Phase::up) return;  // it was lost with this turn of the loop
+    has_run_ = true;
     auto command_in_vm = std::make_shared<VmCommand>(
         loop_, observer, [this] { read_console(); }, [this, number] { end_command(number); });
     running_[number] = command_in_vm;
@@ -266,7 +268,7 @@ class VmHost final : public Host {
       drop_log_in();
       why_lost_ = trouble;
       phase_ = Phase::ending;
-      machine_->kill();
+      end_it();
     });
     log_in_->host().set_up(VmMounts::scope, mount_command(pool_->spec()), *mounts_);
   }
@@ -351,9 +353,10 @@ class VmHost final : public Host {
     if (phase_ == Phase::up) {
       phase_ = Phase::ending;
       why_lost_ = why;
-      if (stopping_) return machine_->kill();
-      observer_->on_worn("it does not answer");  // so that it gets nothing more to do
-      return patience_.set(VmCommand::vm_end_grace, [this] { look_whether_it_hangs(); });
+      if (stopping_) return end_it();
+      if (!has_run_) return lose_idle();
+      patience_.set(VmCommand::vm_end_grace, [this] { look_whether_it_hangs(); });
+      return observer_->on_worn("it does not answer");  // so that it gets nothing more to do
     }
     if (phase_ == Phase::saving) return save();  // its goodbye was not answered
     why_lost_ = why;
@@ -361,22 +364,42 @@ class VmHost final : public Host {
     if (for_good && !refused_since_) refused_since_ = now;
     if (for_good && (pool_->spec().user == "root" || now - *refused_since_ > refusals)) {
       for_good_ = true;
-      return machine_->kill();
+      return end_it();
     }
     // Until the timeout of the boot.
     patience_.set(log_in_pause, [this] { log_in(); });
   }
 
+  // Nothing that it ran wants to know what its kernel has to say, and it shall get nothing to run.
+  void lose_idle() {
+    read_console();
+    given_up_ = true;
+    const std::string why = reason({});
+    drop_life();
+    observer_->on_lost(why, false);
+  }
+
+  // For `why_lost_`.
+  void end_it() {
+    given_up_ = true;
+    patience_.cancel();
+    machine_->kill();
+  }
+
   // QEMU lives. Where an SSH server still answers only the connection was lost, and the kernel has
   // nothing to say.
   void look_whether_it_hangs() {
-    machine_->look_for_server([this] { machine_->kill(); });
+    machine_->look_for_server([this] { end_it(); });
     patience_.set(last_answer, [this] { interrupt(); });
   }
 
   void interrupt() {
     hung_ = true;
-    machine_->interrupt();
+    machine_->interrupt([this](const std::string& why) {
+      hung_ = false;
+      why_lost_ = why;
+      end_it();
+    });
     patience_.set(last_words, [this] { machine_->kill(); });
   }
 
@@ -409,7 +432,7 @@ class VmHost final : public Host {
     const std::optional<FoundSplat> splat = console_.taint();
     if (hung_) return fmt::format("it hung: {}", why_lost_);
     if (splat && splat->fatal()) return "its kernel died: " + splat->title;
-    if (for_good_) return why_lost_;
+    if (given_up_) return why_lost_;
     if (!qemu.empty() && !why_lost_.empty() && phase_ == Phase::logging_in)
       return fmt::format("{}; at last: {}", qemu, why_lost_);
     if (!qemu.empty()) return qemu;
@@ -489,7 +512,7 @@ class VmHost final : public Host {
     turn_.reset();
     why_lost_.clear();
     refused_since_.reset();
-    hung_ = for_good_ = saved_ = false;
+    hung_ = given_up_ = for_good_ = saved_ = has_run_ = false;
     phase_ = Phase::none;
   }
 
@@ -517,7 +540,8 @@ class VmHost final : public Host {
   HostReady facts_;
   std::map<std::uint64_t, std::shared_ptr<VmCommand>> running_;
   std::string why_lost_;
-  bool hung_ = false, for_good_ = false, saved_ = false;
+  bool hung_ = false, given_up_ = false, for_good_ = false, saved_ = false;
+  bool has_run_ = false;  // something of a job
   Deadline end_of_report_;
   Deadline patience_;
 };

@@ -22,6 +22,7 @@ using boost::asio::ip::tcp;
 constexpr int ssh_port = 22;
 constexpr Duration poll_interval = std::chrono::milliseconds(20);
 constexpr std::uint64_t most_errors = 1 << 20;
+constexpr std::uint64_t little_room = 16 << 20;  // bytes: what could not be written found no more
 
 // "TCP[HOST_FORWARD]  12       127.0.0.1 40521       10.0.2.15    22 …"
 int forwarded_port(const std::string& table) {
@@ -138,8 +139,15 @@ void VmMachine::be_up() {
   silence_.cancel();
 }
 
-void VmMachine::interrupt() {
-  if (qmp_) execute("inject-nmi");
+void VmMachine::interrupt(std::function<void(const std::string& why)> on_stopped) {
+  if (!qmp_) return;
+  execute("query-status",
+          [this, on_stopped = std::move(on_stopped)](const Result<std::string>& answer) {
+            if (status_of(answer) == "io-error")
+              return on_stopped(fmt::format(
+                  "QEMU can't write to its disks in {}: is that file system full?", directory_));
+            execute("inject-nmi");
+          });
 }
 
 void VmMachine::save(const std::string& path, std::function<void(const Result<void>&)> on_saved) {
@@ -153,9 +161,20 @@ void VmMachine::save(const std::string& path, std::function<void(const Result<vo
   qmp_->execute("migrate", Json{{"uri", command}}.dump(),
                 [this, path, on_saved = std::move(on_saved)](const Result<std::string>& answer) {
                   if (answer) return poll_saving(path, on_saved);
-                  execute("cont");
-                  on_saved(tl::unexpected(answer.error()));
+                  go_on_unsaved(path, answer.error().message, on_saved);
                 });
+}
+
+void VmMachine::go_on_unsaved(const std::string& path, const std::string& why,
+                              const std::function<void(const Result<void>&)>& on_saved) {
+  std::error_code error;
+  const std::filesystem::space_info room = std::filesystem::space(directory_, error);
+  const bool full = !error && room.available < little_room;
+  std::filesystem::remove(path + ".part", error);
+  execute("cont");
+  on_saved(fail(ErrorKind::io, full ? fmt::format("{}: only {} were left in {}", why,
+                                                  human_size(room.available), directory_)
+                                    : why));
 }
 
 void VmMachine::poll_saving(const std::string& path,
@@ -164,11 +183,9 @@ void VmMachine::poll_saving(const std::string& path,
     const std::string status = status_of(answer);
     std::error_code unknown;
     if (status == "completed" && std::filesystem::exists(path, unknown)) return on_saved({});
-    if (status == "failed" || status == "cancelled" || !answer) {
-      execute("cont");
-      return on_saved(fail(ErrorKind::internal,
-                           answer ? "saving its state " + status : answer.error().message));
-    }
+    if (status == "failed" || status == "cancelled" || !answer)
+      return go_on_unsaved(path, answer ? "saving its state " + status : answer.error().message,
+                           on_saved);
     poll_.set(poll_interval, [this, path, on_saved] { poll_saving(path, on_saved); });
   });
 }

@@ -34,9 +34,10 @@ class VmMachine {
   [[nodiscard]] bool is_silent() const { return !console_->any(); }
   // Whether one answers where it did before.
   void look_for_server(std::function<void()> on_answer);
-  // A kernel that does not answer any more is told to say where it is, and to die of it.
-  void interrupt();
-  // Stops it and writes its state to a file. Error: it goes on running.
+  // A kernel that does not answer any more is told to say where it is, and to die of it; unless
+  // QEMU has stopped it.
+  void interrupt(std::function<void(const std::string& why)> on_stopped);
+  // Stops it and writes its state to a file. Error (io): it goes on running.
   void save(const std::string& path, std::function<void(const Result<void>&)> on_saved);
   virtual void kill() = 0;         // on_gone comes soon
   virtual void leave_alone() = 0;  // it outlives ff-ci
@@ -73,6 +74,8 @@ class VmMachine {
   void take_port(const std::string& answer, Server server);
   void await_banner(const SshBanner::Address& address, int port);
   void poll_saving(const std::string& path, std::function<void(const Result<void>&)> on_saved);
+  void go_on_unsaved(const std::string& path, const std::string& why,
+                     const std::function<void(const Result<void>&)>& on_saved);
   void give_up(const std::string& why);  // kills it, and that is why
   [[nodiscard]] std::string errors() const;
 

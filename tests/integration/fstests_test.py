@@ -691,6 +691,28 @@ class Machines(FstestsTest, SshTest):
         self.assertFalse((self.folder / "results").exists())
         self.nothing_left(machine)
 
+    def test_a_shard_with_no_test_of_the_machine_ends(self):
+        machine = self.machine()
+        self.tree_on(machine).add("generic/001")
+        self.job_over({machine: "/root/fstests"})
+        self.assert_exit(0, "--shard", "3/3")
+        self.assertEqual(self.verdicts(), {})
+        self.nothing_left(machine)
+
+    def test_an_interrupt_while_a_machine_is_asked_ends_it(self):
+        machine = self.machine()
+        tree = self.tree_on(machine)
+        for number in range(3000):  # seconds to look through
+            tree.write(f"tests/d{number}/001", "_begin_fstest auto\n")
+        self.job_over({machine: "/root/fstests"})
+        process = self.start("run", "job.yaml")
+        wait_for(lambda: processes_with("_begin_fstest"), "the machine is asked")
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130, said)
+        self.assertIn("it was told to stop before the run began", said)
+        self.nothing_left(machine)
+
     def test_a_test_that_is_not_on_the_machine_is_an_error_before_the_run(self):
         machine = self.machine()
         self.tree_on(machine).add("generic/001")

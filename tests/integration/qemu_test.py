@@ -7,6 +7,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import time
 import unittest
@@ -37,11 +38,12 @@ class QemuTest(FfciTest):
         self.temporary = self.folder / "tmp"
         self.temporary.mkdir()
 
-    def vms(self, tests, run="", suite="", **qemu):
+    def vms(self, tests, run="", suite="", local=0, probe_interval="10s", **qemu):
         keys = {"count": 1, "kernel": str(self.guest.kernel), "initrd": str(self.guest.initrd), "memory": "256M", "cpus": 1,
                 "accelerator": "tcg", "boot-timeout": BOOT_TIMEOUT, "snapshot": "off", "path": "/root",
                 **{key.replace("_", "-"): value for key, value in qemu.items()}}
-        self._write_job(tests, suite, {"qemu": keys}, {"kill-after": "1s", "probe-interval": "10s"}, run)
+        hosts = {"qemu": keys, **({"local": {"slots": local}} if local else {})}
+        self._write_job(tests, suite, hosts, {"kill-after": "1s", "probe-interval": probe_interval}, run)
 
     def ffci(self, *arguments, timeout=500, **options):
         return super().ffci(*arguments, timeout=timeout, env={"TMPDIR": str(self.temporary)}, **options)
@@ -196,6 +198,45 @@ class QemuTest(FfciTest):
         wait_for(lambda: not qemus(self.temporary), "QEMU dies with ff-ci")
         self.write("next.yaml", "version: 1\nsuites: [{name: s, commands: {tests: [{name: t, command: 'true'}]}}]\n")
         self.assertEqual(self.ffci("run", "next.yaml").returncode, 0)
+        self.assert_nothing_left()
+
+    def test_vms_that_stop_answering_are_replaced_while_others_work(self):
+        server = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(server.close)
+        server.settimeout(240)
+        calls = f"nc 10.0.2.2 {server.getsockname()[1]} </dev/null"  # which is this machine
+        self.vms({"waits": f"until test -e {self.folder}/go; do sleep 0.02; done", **{f"calls-{number}": calls for number in range(3)}},
+                 run="order: listed", count=3, local=1, probe_interval="1s")
+        process = self.start("run", "job.yaml")
+        for connection in [server.accept()[0] for _ in range(3)]:  # each VM has run something
+            connection.close()
+        wait_for(lambda: len(self.events_so_far("attempt_finished")) == 3, "all but one are done", seconds=100)
+        for pid in qemus(self.temporary):
+            os.kill(pid, signal.SIGSTOP)
+        ready = lambda: sorted(event["host"] for event in self.events_so_far("host_ready") if event["kind"] == "qemu")
+        wait_for(lambda: len(ready()) == 6, "fresh VMs", seconds=240)
+        self.write("go", "")
+        shown, _ = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0, shown)
+        self.assertEqual(ready(), ["qemu:1", "qemu:1", "qemu:2", "qemu:2", "qemu:3", "qemu:3"])
+        self.assertEqual({event["reason"] for event in self.events_so_far("host_replaced")}, {"it does not answer"})
+        self.assertEqual({name: self.outcomes(name) for name in self.verdicts()},
+                         {name: ["passed"] for name in ("waits", "calls-0", "calls-1", "calls-2")})
+        self.assert_nothing_left()
+
+    def test_a_full_disk_of_ours_is_named(self):
+        room = self.folder / "room"
+        room.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40M", "ff-ci-test", room], check=True)
+        self.addCleanup(subprocess.run, ["umount", room], check=True)
+        self.temporary = room
+        write = "dd if=/dev/urandom of=/dev/vda bs=1M conv=fsync"
+        self.vms({"fits": f"{write} count=20", "fills": f"{write} count=100"}, run="order: listed\nmax-host-restarts: 0", disks=["1G"],
+                 snapshot="auto", probe_interval="1s")
+        self.run_job()
+        self.assertRegex(self.shown, "VMs boot instead of starting from a snapshot: saving its state failed: only .* left in ")
+        self.assertEqual(self.verdicts(), {"fits": "passed", "fills": "error"}, self.shown)
+        self.assertRegex(self.shown, f"host qemu:1 was lost: QEMU can't write to its disks in {room}/.*: is that file system full")
         self.assert_nothing_left()
 
     def test_an_interrupted_run_takes_its_vms_down(self):
