@@ -64,7 +64,6 @@ Result<Job> unselected_job(const SpecText& text, const std::vector<SpecOverride>
   job.plan.retry_failures = run.retry_failures;
   job.plan.max_host_restarts = run.max_host_restarts;
   job.plan.stop_after_failures = run.stop_after_failures;
-  if (job.spec.ssh) job.plan.host_return = job.spec.ssh->boot_timeout;
   return job;
 }
 

@@ -76,7 +76,10 @@ Result<void> add_ssh_hosts(boost::asio::io_context& loop, const JobSpec& spec,
     options.isolation = ssh.isolation;
     if (!ssh.arch.empty()) options.arch = machine_name(ssh.arch);
     options.watch_log = spec.run.kernel_log.watch;
-    hosts.plans.push_back({options.name, options.slots, 1, role == Role::base});
+    hosts.plans.push_back({.name = options.name,
+                           .slots = options.slots,
+                           .base = role == Role::base,
+                           .return_within = ssh.boot_timeout});
     hosts.hosts.push_back(make_ssh_host(loop, std::move(options), credentials));
   }
   return {};
@@ -102,9 +105,10 @@ Result<void> look_for_room(const JobSpec& spec) {
 template <class Spec>
 Result<void> add_vms(boost::asio::io_context& loop, const JobSpec& spec, const Spec& vms,
                      const std::string& kind, Role role, JobHosts& hosts) {
+  const std::string arch(vms.arch.empty() ? log_in_options(spec).arch : machine_name(vms.arch));
   VmPool::Options shared;
   shared.spec = vms;
-  shared.arch = vms.arch.empty() ? log_in_options(spec).arch : machine_name(vms.arch);
+  shared.arch = arch;
   shared.keep_alive = spec.run.keep_alive;
   shared.note = tell_people;
   auto pool = VmPool::open(loop, std::move(shared));
@@ -121,12 +125,15 @@ Result<void> add_vms(boost::asio::io_context& loop, const JobSpec& spec, const S
     options.ssh.machine.path = vms.path;
     options.ssh.slots = vms.slots;
     options.ssh.connect_timeout = std::min(vms.boot_timeout, longest_log_in);
-    if (!vms.arch.empty()) options.ssh.arch = machine_name(vms.arch);
+    options.ssh.arch = arch;
     options.ssh.watch_log = false;  // the console tells it
     options.kind = kind;
     options.watch_log = spec.run.kernel_log.watch;
     options.allowed = spec.run.kernel_log.allowed;
-    hosts.plans.push_back({options.ssh.name, vms.slots, 1, role == Role::base, true});
+    hosts.plans.push_back({.name = options.ssh.name,
+                           .slots = vms.slots,
+                           .base = role == Role::base,
+                           .renewable = true});
     hosts.hosts.push_back(make_vm_host(loop, std::move(options), *pool));
   }
   return {};
@@ -147,7 +154,7 @@ int local_slots(const JobSpec& spec) {
 }
 
 HostPlan local_host_plan(const JobSpec& spec, int slots) {
-  return {"local", slots, local_devices(spec) ? slots : 1, false};
+  return {.name = "local", .slots = slots, .test_devices = local_devices(spec) ? slots : 1};
 }
 
 Result<JobHosts> make_hosts(boost::asio::io_context& loop, const JobSpec& spec) {

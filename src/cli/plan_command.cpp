@@ -2,6 +2,7 @@
 // must be asked for its tests.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 
 #include "cli/commands.hpp"
@@ -14,34 +15,41 @@
 namespace ffci {
 namespace {
 
-int slots_of_machines(const JobSpec& spec) {
-  if (spec.ssh) return spec.ssh->slots;
-  return spec.qemu ? spec.qemu->slots : spec.mkosi->slots;
-}
-
-int machines_of(const JobSpec& spec) {
-  return (spec.ssh ? static_cast<int>(spec.ssh->machines.size()) : 0) +
-         (spec.qemu ? spec.qemu->count : 0) + (spec.mkosi ? spec.mkosi->count : 0);
+// Of each of the job's machines.
+std::vector<int> slots_of_machines(const JobSpec& spec) {
+  std::vector<int> slots;
+  if (spec.ssh) slots.assign(spec.ssh->machines.size(), spec.ssh->slots);
+  if (spec.qemu) slots.insert(slots.end(), static_cast<size_t>(spec.qemu->count), spec.qemu->slots);
+  if (spec.mkosi)
+    slots.insert(slots.end(), static_cast<size_t>(spec.mkosi->count), spec.mkosi->slots);
+  return slots;
 }
 
 // So many slots here, when the tests run here only; else so many machines, and what runs here.
 std::vector<HostPlan> hosts_of(const JobSpec& spec, int number) {
-  if (machines_of(spec) == 0) return {local_host_plan(spec, number)};
+  const std::vector<int> own = slots_of_machines(spec);
+  if (own.empty()) return {local_host_plan(spec, number)};
   std::vector<HostPlan> hosts;
   if (spec.local) hosts.push_back(local_host_plan(spec, spec.local->slots));
-  for (int machine = 1; machine <= number; ++machine)
-    hosts.push_back({fmt::format("machine {}", machine), slots_of_machines(spec), 1, false});
+  for (size_t machine = 0; machine < static_cast<size_t>(number); ++machine) {
+    hosts.push_back({.name = fmt::format("machine {}", machine + 1),
+                     .slots = machine < own.size() ? own[machine] : own.back()});
+  }
   return hosts;
 }
 
 VirtualCosts costs_of(const Job& job) {
   const RunCosts earlier = earlier_costs(job.spec);
   VirtualCosts costs;
-  const auto ready = earlier.host_ready.find(job.spec.ssh     ? "ssh"
-                                             : job.spec.qemu  ? "qemu"
-                                             : job.spec.mkosi ? "mkosi"
-                                                              : "local");
-  if (ready != earlier.host_ready.end()) costs.host_start = ready->second;
+  // They come up side by side; the table knows one time for all.
+  const bool machines = !slots_of_machines(job.spec).empty();
+  for (const auto& [kind, ready] : earlier.host_ready) {
+    const bool has_it = kind == "ssh"     ? job.spec.ssh.has_value()
+                        : kind == "qemu"  ? job.spec.qemu.has_value()
+                        : kind == "mkosi" ? job.spec.mkosi.has_value()
+                                          : !machines;
+    if (has_it) costs.host_start = std::max(costs.host_start, ready);
+  }
   for (const SuitePlan& suite : job.plan.suites) {
     VirtualCosts::Suite& here = costs.suites.emplace_back();
     if (const auto set_up = earlier.set_up.find(suite.name); set_up != earlier.set_up.end())
@@ -76,14 +84,16 @@ Result<ExitCode> plan_command(const PlanChoices& choices) {
     question.takes[test] = job->typical[test].value_or(question.takes[test]);
   question.costs = costs_of(*job);
   question.hosts = [&](int number) { return hosts_of(spec, number); };
-  const bool machines = machines_of(spec) > 0;
-  question.own = machines ? machines_of(spec) : local_slots(spec);
+  const std::vector<int> machines = slots_of_machines(spec);
+  question.own = machines.empty() ? local_slots(spec) : static_cast<int>(machines.size());
   question.most = choices.max_hosts;
   Forecast made = forecast(question);
   made.job = spec.name;
-  made.unit = machines ? HostUnit::machine : HostUnit::slot;
-  if (machines) {
-    made.slots_each = slots_of_machines(spec);
+  made.unit = machines.empty() ? HostUnit::slot : HostUnit::machine;
+  if (!machines.empty()) {
+    made.slots_each = machines.back();
+    if (std::ranges::count(machines, machines.back()) < std::ssize(machines))
+      made.own_slots = machines;
     made.local_slots = local_slots(spec);
   }
   made.durations = job->durations;

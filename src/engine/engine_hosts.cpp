@@ -47,11 +47,11 @@ void Engine::replace_worn_hosts() {
     const auto is_at_work = [](const Slot& slot) {
       return slot.use == Slot::Use::batch || slot.use == Slot::Use::set_up;
     };
-    const auto is_torn_down = [](const SuiteOnHost& suite) {
+    const auto is_being_torn_down = [](const SuiteOnHost& suite) {
       return suite.scope == Scope::tearing_down;
     };
     if (std::ranges::any_of(host.slots, is_at_work) ||
-        std::ranges::any_of(host.suites, is_torn_down))
+        std::ranges::any_of(host.suites, is_being_torn_down))
       continue;
     record(HostReplaced{plan_.hosts[index].name, std::exchange(host.worn, {})});
     host.slots.assign(host.slots.size(), Slot{});
@@ -118,7 +118,8 @@ void Engine::on(const input::LoseHost& lose) {
     ++host.fruitless_lives;
   }
   const int in_vain = host.fruitless_lives + host.failed_starts;
-  const bool may_yet_return = !was_up && host.lost_at && now_ < *host.lost_at + plan_.host_return;
+  const bool may_yet_return =
+      !was_up && host.lost_at && now_ < *host.lost_at + plan_.hosts[lose.host].return_within;
   if (lose.for_good) {
     retire(lose.host, lose.why);
   } else if (in_vain >= plan_.host_starts && !may_yet_return) {

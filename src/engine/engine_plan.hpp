@@ -16,9 +16,10 @@ namespace ffci {
 struct HostPlan {
   std::string name;
   int slots = 1;
-  int test_devices = 1;    // sets of them: how many commands that need one run at once
-  bool base = false;       // it runs the base kernel: nothing but reruns for the gate run there
-  bool renewable = false;  // starting it anew costs little, and leaves nothing of what ran there
+  int test_devices = 1;      // sets of them: how many commands that need one run at once
+  bool base = false;         // it runs the base kernel: nothing but reruns for the gate run there
+  bool renewable = false;    // starting it anew costs little, and leaves nothing of what ran there
+  Duration return_within{};  // one that was up is not retired for failed starts within this time
 };
 
 struct EnginePlan {
@@ -39,8 +40,7 @@ struct EnginePlan {
   int retry_setups = 1;                  // further attempts after the test's own set-up failed
   int max_host_restarts = 3;             // further attempts after the host was lost under the test
   int stop_after_failures = 0;           // 0: never
-  int host_starts = 4;     // lives of a host in a row that come to nothing before it is retired
-  Duration host_return{};  // a host that was up is not retired for failed starts within this time
+  int host_starts = 4;  // lives of a host in a row that come to nothing before it is retired
   // How long an idle slot leaves a test that failed on its host to another host.
   Duration wait_for_other_host = std::chrono::seconds(15);
   Duration host_backoff = std::chrono::seconds(

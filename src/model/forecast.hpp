@@ -27,6 +27,7 @@ struct Forecast {
   std::string job;
   HostUnit unit = HostUnit::slot;
   int slots_each = 1;                  // of a machine
+  std::vector<int> own_slots;          // of each of the job's machines, where that differs
   int local_slots = 0;                 // of this machine, beside the machines
   std::string durations;               // where they came from; empty: nowhere
   std::size_t tests = 0, unknown = 0;  // unknown: those whose durations nobody knows

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -34,8 +35,14 @@ std::string head(const Forecast& forecast) {
     text += ": taken to be usual for the suite (3s if nothing is known); the figures are a guess\n";
   }
   if (forecast.unit == HostUnit::machine) {
-    text += fmt::format("each machine has {}",
-                        counted(static_cast<std::size_t>(forecast.slots_each), "slot"));
+    const std::string each = counted(static_cast<std::size_t>(forecast.slots_each), "slot");
+    if (forecast.own_slots.empty()) {
+      text += "each machine has " + each;
+    } else {
+      const auto [fewest, most] = std::ranges::minmax(forecast.own_slots);
+      text += fmt::format("the job's machines have {} to {} slots, each further one {}", fewest,
+                          most, each);
+    }
     if (forecast.local_slots > 0) {
       text += fmt::format("; this one adds {} in all rows",
                           counted(static_cast<std::size_t>(forecast.local_slots), "slot"));
@@ -103,6 +110,7 @@ std::string plan_json(const Forecast& forecast) {
             {"local_slots", forecast.local_slots},
             {"tests", forecast.tests},
             {"unknown_durations", forecast.unknown}};
+  if (!forecast.own_slots.empty()) json["own_slots"] = forecast.own_slots;
   if (!forecast.durations.empty()) json["durations"] = forecast.durations;
   json["test_seconds"] = to_seconds(forecast.test_time);
   if (forecast.deadline) json["deadline_seconds"] = to_seconds(*forecast.deadline);

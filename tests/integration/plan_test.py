@@ -90,6 +90,14 @@ class HandMade(PlanTest):
         self.assertEqual(plan["knee"], 6)
         self.assertIn("this job: 3 machines: 4.00s\n", self.text())
 
+    def test_machines_and_vms_count_with_the_slots_that_they_have(self):
+        self.job([2.0] * 12, {"ssh": {"machines": ["root@vm1.invalid", "root@vm2.invalid"]},
+                              "qemu": {"kernel": "none", "count": 1, "slots": 4, "path": "/root"}})
+        plan = self.plan()
+        self.assertEqual((plan["own_slots"], plan["slots_each"], plan["this_job"]), ([1, 1, 4], 4, 3))
+        self.assertEqual([plan["by_hosts"][number]["wall_seconds"] for number in (1, 2, 3, 4)], [24.0, 12.0, 4.0, 4.0])
+        self.assertIn("the job's machines have 1 to 4 slots, each further one 4 slots\n", self.text())
+
     def test_slots_here_stay_as_they_are_beside_machines(self):
         self.job([2.0] * 12, {"ssh": NOWHERE, "local": {"slots": 3}})
         plan = self.plan()

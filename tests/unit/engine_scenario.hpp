@@ -180,7 +180,9 @@ inline EnginePlan draw_plan(Dice& dice) {
   plan.retry_setups = dice.number(0, 1);
   plan.max_host_restarts = dice.number(0, 3);
   plan.host_starts = dice.chance(80) ? 4 : dice.number(1, 6);
-  plan.host_return = Duration(dice.chance(50) ? 0 : dice.between(1, 120'000));
+  const Duration return_within(dice.chance(50) ? 0 : dice.between(1, 120'000));
+  for (HostPlan& host : plan.hosts)
+    host.return_within = return_within;
   return plan;
 }
 

@@ -390,7 +390,8 @@ TEST_CASE("a killer among good tests is an error after four hosts lost, and cost
 TEST_CASE("a host that was up has time to come back, one that never was has not") {
   EnginePlan rebooting = plan_of({test_case("x"), test_case("y")}, {{"a", 1}, {"b", 1}});
   rebooting.host_starts = 2;
-  rebooting.host_return = 5s;
+  for (HostPlan& host : rebooting.hosts)
+    host.return_within = 5s;
   Driver driver(rebooting);
   driver.up(0);
   driver.pass("x");
