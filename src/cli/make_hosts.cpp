@@ -13,7 +13,7 @@
 #include "hosts/remote_script.hpp"
 #include "hosts/ssh_host.hpp"
 #include "hosts/vm_host.hpp"
-#include "hosts/vm_memory.hpp"
+#include "hosts/vm_needs.hpp"
 #include "model/machine_name.hpp"
 #include "store/unpack_files.hpp"
 
@@ -98,8 +98,10 @@ Result<void> look_for_room(const JobSpec& spec) {
   add(spec.mkosi);
   add(spec.gate.base_qemu);
   add(spec.gate.base_mkosi);
-  if (const std::string note = shared_processors(needs); !note.empty()) tell_people(note);
-  return check_memory(needs);
+  const int processors = static_cast<int>(std::thread::hardware_concurrency());
+  if (const std::string note = shared_processors(needs, processors); !note.empty())
+    tell_people(note);
+  return check_memory(needs, memory_available());
 }
 
 template <class Spec>

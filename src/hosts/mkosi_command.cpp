@@ -62,7 +62,7 @@ std::string mkosi_vm_command(const MkosiHostsSpec& spec, const MkosiLaunch& laun
   return fmt::format(
       "console= scratch=--runtime-scratch=no\n"
       "case $({} --version) in\n"
-      "'mkosi '[0-9]|'mkosi '[0-9].*|'mkosi 1'*|'mkosi 2'[0-4]*) ;;\n"
+      "'mkosi 24'*) ;;\n"
       "'mkosi 25'*) console=--console=native ;;\n"
       "*) console=--console=native scratch= ;;\n"
       "esac\n"

@@ -15,12 +15,12 @@ struct QemuDrive {
 };
 
 struct QemuLaunch {
-  std::string name;                                  // of the host
-  std::string arch;                                  // uname -m
-  Accelerator accelerator = Accelerator::automatic;  // not automatic
-  std::string console;                               // file
-  std::vector<QemuDrive> drives;                     // vda, vdb, …
-  std::string authorized_key;                        // line of authorized_keys
+  std::string name;                            // of the host
+  std::string arch;                            // uname -m
+  Accelerator accelerator = Accelerator::tcg;  // or kvm
+  std::string console;                         // file
+  std::vector<QemuDrive> drives;               // vda, vdb, …
+  std::string authorized_key;                  // line of authorized_keys
   std::uint32_t cid = 0;  // its own among vsocks; 0: a port of this machine leads to its SSH server
   int qmp = -1;           // descriptor of its control socket
   int incoming = -1;      // of the state that it starts from; -1: it boots

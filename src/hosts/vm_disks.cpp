@@ -31,13 +31,17 @@ std::unique_ptr<ChildProgram> make_vm_disks(boost::asio::io_context& loop, const
   const std::string overlay = place + "/image";
   std::vector<QemuDrive> drives;
   if (!spec.image.empty() && start == VmStart::boot) {
-    drives.push_back({spec.image, pool.image_format(), "image", true});
+    drives.push_back(
+        {.path = spec.image, .format = pool.image_format(), .serial = "image", .throw_away = true});
   } else if (!spec.image.empty()) {
-    drives.push_back({overlay, "qcow2", "image", clone});
+    drives.push_back({.path = overlay, .format = "qcow2", .serial = "image", .throw_away = clone});
   }
   for (size_t disk = 0; disk < spec.disks.size(); ++disk) {
     const std::string name = fmt::format("disk{}", disk + 1);
-    drives.push_back({fmt::format("{}/{}", place, name), "raw", name, clone});
+    drives.push_back({.path = fmt::format("{}/{}", place, name),
+                      .format = "raw",
+                      .serial = name,
+                      .throw_away = clone});
     if (clone) continue;
     if (const auto made = make_sparse_file(drives.back().path, spec.disks[disk]); !made) {
       on_disks(tl::unexpected(made.error()));

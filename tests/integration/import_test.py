@@ -118,11 +118,6 @@ class Import(FfciTest):
                       "--print-n-slowest 10\n", "--print-duration-hist\n", "--record=nightly\n", "print_test_regressions", "custom_vm.vms"):
             self.assertIn(named, said)
 
-    def test_ff_ci_takes_the_job(self):
-        job, _ = self.job(ALL)
-        self.write("expunges.txt", "generic/001\n")
-        self.assertEqual(self.judged(job), (0, "job.yaml: valid\n"))
-
     def test_a_small_configuration_is_taken_as_it_was_printed(self):
         done = self.imported(VMS)
         self.assertEqual(done.returncode, 0, done.stderr)

@@ -9,30 +9,17 @@ import signal
 import subprocess
 import unittest
 
-from harness import FfciTest, wait_for
+from harness import processes_with, wait_for
 from qemu_guest import FULL_KERNEL, QEMU, make_guest, skip_reason
+from vm_test_case import VmTest
 
 HERE = pathlib.Path(__file__).resolve().parent
 
 
-def processes(word):
-    """The pids of those with the word in their command line."""
-    found = []
-    for process in pathlib.Path("/proc").glob("[0-9]*"):
-        try:
-            if word in (process / "cmdline").read_text():
-                found.append(int(process.name))
-        except OSError:
-            pass
-    return found
-
-
 @unittest.skipIf(skip_reason(), skip_reason())
-class MkosiTest(FfciTest):
+class MkosiTest(VmTest):
     def setUp(self):
         super().setUp()
-        self.temporary = self.folder / "tmp"
-        self.temporary.mkdir()
         self.boots(make_guest())
         self.program = self.folder / "bin/mkosi"
         self.program.parent.mkdir()
@@ -50,23 +37,8 @@ class MkosiTest(FfciTest):
         keys = {"program": str(self.program), "config": "config", "options": ["--qemu-mem=256M"], "boot-timeout": "4m", "path": "/root", **mkosi}
         self._write_job(tests, "", {"mkosi": keys}, {"kill-after": "1s", "probe-interval": "10s"}, run)
 
-    def ffci(self, *arguments):
-        return super().ffci(*arguments, timeout=500, env={"TMPDIR": str(self.temporary)})
-
-    def start(self, *arguments):
-        return super().start(*arguments, env={"TMPDIR": str(self.temporary)})
-
-    def run_job(self, *arguments):
-        ended = self.ffci("run", "job.yaml", *arguments)
-        self.shown = ended.stdout + ended.stderr
-        return ended
-
-    def run_something_else(self):
-        self.write("next.yaml", "version: 1\nsuites: [{name: s, commands: {tests: [{name: t, command: 'true'}]}}]\n")
-        self.assertEqual(self.ffci("run", "next.yaml").returncode, 0)
-
     def processes(self):
-        return processes(str(self.folder / "config"))
+        return processes_with(str(self.folder / "config"))
 
     def assert_nothing_left(self):
         wait_for(lambda: not self.processes(), "no QEMU is left")
@@ -112,9 +84,9 @@ class MkosiTest(FfciTest):
         ended = self.run_job()
         self.assertEqual(ended.returncode, 0, self.shown)
         self.assertEqual(self.output("reads"), b"of the tree\n")
-        log_in = next(line[line.index("ssh -i"):] for line in ended.stdout.splitlines() if "ssh -i" in line)
+        log_in = self.log_in_command(ended)
         left = set(self.processes())
-        running = left & set(processes(QEMU))
+        running = left & set(processes_with(QEMU))
         self.assertEqual(len(running), 1)
         try:
             said = subprocess.run(f"{log_in} cat /mnt/file /run/mark", shell=True, capture_output=True, text=True, timeout=100)

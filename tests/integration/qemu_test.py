@@ -12,8 +12,9 @@ import subprocess
 import time
 import unittest
 
-from harness import FfciTest, wait_for
+from harness import wait_for
 from qemu_guest import FULL_KERNEL, QEMU, make_guest, skip_reason
+from vm_test_case import VmTest
 
 BOOT_TIMEOUT = "4m"  # computers that test are busy
 
@@ -31,12 +32,10 @@ def qemus(folder):
 
 
 @unittest.skipIf(skip_reason(), skip_reason())
-class QemuTest(FfciTest):
+class QemuTest(VmTest):
     def setUp(self):
         super().setUp()
         self.guest = make_guest()
-        self.temporary = self.folder / "tmp"
-        self.temporary.mkdir()
 
     def vms(self, tests, run="", suite="", local=0, probe_interval="10s", **qemu):
         keys = {"count": 1, "kernel": str(self.guest.kernel), "initrd": str(self.guest.initrd), "memory": "256M", "cpus": 1,
@@ -44,17 +43,6 @@ class QemuTest(FfciTest):
                 **{key.replace("_", "-"): value for key, value in qemu.items()}}
         hosts = {"qemu": keys, **({"local": {"slots": local}} if local else {})}
         self._write_job(tests, suite, hosts, {"kill-after": "1s", "probe-interval": probe_interval}, run)
-
-    def ffci(self, *arguments, timeout=500, **options):
-        return super().ffci(*arguments, timeout=timeout, env={"TMPDIR": str(self.temporary)}, **options)
-
-    def start(self, *arguments):
-        return super().start(*arguments, env={"TMPDIR": str(self.temporary)})
-
-    def run_job(self, *arguments):
-        ended = self.ffci("run", "job.yaml", *arguments)
-        self.shown = ended.stdout + ended.stderr
-        return ended
 
     def run_side_by_side(self, jobs):
         """{name: (exit code, what it shows)} of jobs, {name: the keywords of vms()}. Their results are in results/NAME."""
@@ -196,8 +184,7 @@ class QemuTest(FfciTest):
         process.send_signal(signal.SIGKILL)
         process.wait()
         wait_for(lambda: not qemus(self.temporary), "QEMU dies with ff-ci")
-        self.write("next.yaml", "version: 1\nsuites: [{name: s, commands: {tests: [{name: t, command: 'true'}]}}]\n")
-        self.assertEqual(self.ffci("run", "next.yaml").returncode, 0)
+        self.run_something_else()
         self.assert_nothing_left()
 
     def test_vms_that_stop_answering_are_replaced_while_others_work(self):
@@ -252,20 +239,19 @@ class QemuTest(FfciTest):
         self.vms({"marks": "echo still >/run/mark"}, run="keep-alive: true")
         ended = self.run_job()
         self.assertEqual(ended.returncode, 0, self.shown)
-        log_in = next(line[line.index("ssh -i"):] for line in ended.stdout.splitlines() if "ssh -i" in line)
+        log_in = self.log_in_command(ended)
         pids = qemus(self.temporary)
         self.assertEqual(len(pids), 1)
         try:
             said = subprocess.run(f"{log_in} cat /run/mark", shell=True, capture_output=True, text=True, timeout=100)
             self.assertEqual(said.stdout, "still\n", said.stderr)
-            self.write("next.yaml", "version: 1\nsuites: [{name: s, commands: {tests: [{name: t, command: 'true'}]}}]\n")
-            self.assertEqual(self.ffci("run", "next.yaml").returncode, 0)
+            self.run_something_else()
             self.assertEqual(qemus(self.temporary), pids, "another run has taken it down")
         finally:
             for pid in pids:
                 os.kill(pid, signal.SIGKILL)
         wait_for(lambda: not qemus(self.temporary), "it is gone")
-        self.assertEqual(self.ffci("run", "next.yaml").returncode, 0)
+        self.run_something_else()
         self.assert_nothing_left()
 
     def test_a_snapshot_is_quicker_than_a_boot(self):
@@ -361,7 +347,7 @@ class QemuTest(FfciTest):
         ended = self.run_job()
         self.assertEqual(self.verdicts(), {"dies": "error", "asks": "passed"}, self.shown)
         self.assertIn(b"virtio", self.output("asks"))
-        log_in = next(line[line.index("ssh -i"):] for line in ended.stdout.splitlines() if "ssh -i" in line)
+        log_in = self.log_in_command(ended)
         try:
             said = subprocess.run(f"{log_in} echo here", shell=True, capture_output=True, text=True, timeout=100)
             self.assertEqual(said.stdout, "here\n", said.stderr)

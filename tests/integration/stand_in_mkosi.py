@@ -6,7 +6,8 @@ QEMU with the tests' kernel. As mkosi 25.3 does, it leaves its QEMU behind when 
     stand_in_mkosi.py --directory DIR [OPTION…] -f build
     stand_in_mkosi.py --directory DIR [OPTION…] qemu
 
-DIR holds guest.json: {"kernel": …, "initrd": …, "version": "25.3"}, and the image, which `build` makes."""
+DIR holds guest.json: {"kernel": …, "initrd": …}, and the image, which `build` makes. The file `version` beside this program says which
+mkosi it is."""
 
 import argparse
 import json
@@ -15,6 +16,7 @@ import shlex
 import subprocess
 import sys
 
+VERSION = pathlib.Path(__file__).with_name("version").read_text().strip()
 
 
 def options():
@@ -31,8 +33,7 @@ def options():
 
 def main():
     if sys.argv[1:] == ["--version"]:
-        version = pathlib.Path(__file__).with_name("version").read_text().strip()
-        print(f"mkosi {version}")
+        print(f"mkosi {VERSION}")
         return 0
     given = options()
     folder = pathlib.Path(given.directory)
@@ -41,10 +42,9 @@ def main():
         print("no space left" if (folder / "full").exists() else "built", file=sys.stderr, flush=True)
         (folder / "image.raw").write_text("image")
         return 1 if (folder / "full").exists() else 0
-    version = pathlib.Path(__file__).with_name("version").read_text().strip()
-    modern = int(version.split(".")[0]) >= 25
+    modern = int(VERSION.split(".")[0]) >= 25
     if (given.console == "native") != modern:
-        sys.exit(f"mkosi {version} and --console={given.console} do not go together")
+        sys.exit(f"mkosi {VERSION} and --console={given.console} do not go together")
     image = folder / "image.raw"
     if not image.exists():
         sys.exit("there is no image")

@@ -3,9 +3,9 @@
 #include <doctest/doctest.h>
 
 #include "gated_run.hpp"
+#include "golden.hpp"
 #include "report/console_summary.hpp"
 #include "report/gate_text.hpp"
-#include "golden.hpp"
 #include "report_run_builder.hpp"
 
 namespace ffci::test {
@@ -467,7 +467,8 @@ TEST_CASE("every word for what the gate decided tells whether it makes the build
   CHECK(word(Change::slower, Decision::inconclusive) == "inconclusive");
 }
 
-TEST_CASE("the summary of 100,000 tests, of which 10,000 were judged, takes no time" * doctest::test_suite("large")) {
+TEST_CASE("the summary of 100,000 tests, of which 10,000 were judged, takes no time" *
+          doctest::test_suite("large")) {
   RunBuilder run = RunBuilder().gated();
   Judgement gate;
   for (int i = 0; i < 100'000; ++i) {

@@ -283,7 +283,8 @@ TEST_CASE("attachments name the files of the deciding attempt first, and only ou
                     "[ [ATTACHMENT|/etc/passwd]]\n"));
 }
 
-TEST_CASE("10,000 failed tests with output that XML makes longer stay below 30 MB" * doctest::test_suite("large")) {
+TEST_CASE("10,000 failed tests with output that XML makes longer stay below 30 MB" *
+          doctest::test_suite("large")) {
   std::string out;
   while (out.size() < 8000)
     out += "<&>\r\x01 and more\n";
@@ -297,7 +298,8 @@ TEST_CASE("10,000 failed tests with output that XML makes longer stay below 30 M
   CHECK(xml.size() > 10'000'000);
 }
 
-TEST_CASE("10,000 crashes with long logs and many reports stay below 30 MB" * doctest::test_suite("large")) {
+TEST_CASE("10,000 crashes with long logs and many reports stay below 30 MB" *
+          doctest::test_suite("large")) {
   std::string log;
   while (log.size() < 8000)
     log += "[    1.000000] <&>\x01 and more\n";

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -13,6 +14,7 @@
 #include "hosts/run_key.hpp"
 #include "hosts/vm_console.hpp"
 #include "hosts/vm_mounts.hpp"
+#include "hosts/vm_needs.hpp"
 #include "hosts/vm_wake_up.hpp"
 
 using namespace ffci;
@@ -22,6 +24,15 @@ namespace {
 std::string word_behind(const std::vector<std::string>& words, const std::string& option) {
   const auto found = std::find(words.begin(), words.end(), option);
   return found == words.end() ? "" : *(found + 1);
+}
+
+std::string said_by(const std::string& command) {
+  std::FILE* output = ::popen(command.c_str(), "r");
+  REQUIRE(output != nullptr);
+  std::string said(100'000, '\0');
+  said.resize(std::fread(said.data(), 1, said.size(), output));
+  CHECK(::pclose(output) == 0);
+  return said;
 }
 
 struct Heard {
@@ -117,6 +128,57 @@ TEST_CASE("mkosi is called with what ff-ci needs, and with the job's options beh
         "build\n");
 }
 
+TEST_CASE("mkosi is told of its console and of the disk for scratch as its version takes it") {
+  std::string folder = std::filesystem::temp_directory_path() / "ff-ci-test.XXXXXX";
+  REQUIRE(::mkdtemp(folder.data()) != nullptr);
+  MkosiHostsSpec spec;
+  spec.program = folder + "/mkosi";
+  spec.config = "/c";
+  struct Told {
+    std::string version;
+    bool console, scratch;
+  };
+  for (const Told& told : {Told{"24.3", false, true},
+                           {"25.3", true, true},
+                           {"26", true, false},
+                           {"27~devel", true, false}}) {
+    std::ofstream(spec.program) << "#!/bin/sh\n[ \"$1\" != --version ] || { echo mkosi "
+                                << told.version << "; exit; }\necho \"$@\"\n";
+    std::filesystem::permissions(spec.program, std::filesystem::perms::owner_all);
+    const std::string words = said_by(mkosi_vm_command(spec, {}));
+    CAPTURE(told.version);
+    CAPTURE(words);
+    CHECK((words.find(" --console=native ") != std::string::npos) == told.console);
+    CHECK((words.find(" --runtime-scratch=no ") != std::string::npos) == told.scratch);
+    CHECK(words.ends_with(" qemu\n"));
+  }
+  std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("what all VMs need is known before any is started") {
+  QemuHostsSpec qemu;
+  qemu.where = "job.yaml:5:3";
+  qemu.count = 3;
+  qemu.memory = 2ULL << 30;
+  MkosiHostsSpec mkosi;
+  mkosi.where = "job.yaml:9:3";
+  mkosi.count = 2;
+  mkosi.options = {"--ram=1G", "--qemu-mem", "4G", "--qemu-smp=8", "--ramdisk=9G"};
+  CHECK(needs_of(mkosi).memory == 4ULL << 30);
+  CHECK(needs_of(mkosi).processors == 8);
+  const std::vector<VmNeeds> all{needs_of(qemu), needs_of(mkosi)};
+  CHECK(check_memory(all, 14ULL << 30));
+  CHECK(check_memory(all, 0));
+  const auto refused = check_memory(all, (14ULL << 30) - 1);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().kind == ErrorKind::unavailable);
+  CHECK(refused.error().message.starts_with(
+      "job.yaml:9:3: 2 VMs of 4.0 GiB need 14.0 GiB with those of the other hosts, and "));
+  CHECK(shared_processors(all, 22).empty());
+  CHECK(shared_processors(all, 21) ==
+        "job.yaml:5:3: the VMs' 22 processors share the 21 that are here");
+}
+
 TEST_CASE("only what has a place in the VM is mounted there") {
   QemuHostsSpec spec;
   spec.share = {{"/a", "a", "", true}};
@@ -185,13 +247,14 @@ TEST_CASE("what the job allows does not taint a kernel, nor does a corrupted fil
   CHECK_FALSE(heard.console.taint());
 }
 
-TEST_CASE("the key of a run is one that OpenSSH has the form of") {
+TEST_CASE("the key of a run is one that OpenSSH takes") {
   const auto made = make_run_key();
   REQUIRE(made);
-  CHECK(made->authorized.starts_with("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI"));
   std::string folder = std::filesystem::temp_directory_path() / "ff-ci-test.XXXXXX";
   REQUIRE(::mkdtemp(folder.data()) != nullptr);
   std::ofstream(folder + "/key") << made->key.text;
+  std::filesystem::permissions(folder + "/key", std::filesystem::perms::owner_read);
+  CHECK(said_by("ssh-keygen -y -f " + folder + "/key") == made->authorized + "\n");
   const auto loaded = load_private_key(folder + "/key");
   std::filesystem::remove_all(folder);
   REQUIRE(loaded);

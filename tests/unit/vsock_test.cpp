@@ -83,7 +83,7 @@ Result<Fd> connect_to(int port) {
 
 }  // namespace
 
-TEST_CASE("a VM's CID is nobody else's") {
+TEST_CASE("the CID that a VM gets is one that a VM can have") {
   for (int i = 0; i < 1000; ++i) {
     const std::uint32_t cid = random_cid();
     CHECK(cid > VMADDR_CID_HOST);

@@ -1,11 +1,11 @@
+// How tests that walk over every byte of a text keep from taking long under the sanitizers.
 #pragma once
 
 #include <cstddef>
 
 namespace ffci {
 
-/// The step of a walk over every byte of a text: each byte, but under the sanitizers, where one
-/// takes ten times as long, each fifth.
+// The step: each byte, but under the sanitizers, where one takes ten times as long, each fifth.
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define FFCI_IS_SANITIZED

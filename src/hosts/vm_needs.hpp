@@ -1,5 +1,5 @@
-// Whether this machine has room for the VMs of a job, before any is started: a clear error beats
-// the OOM killer.
+// What the VMs of a job need of this machine, and whether it has that, before any is started: a
+// clear error beats the OOM killer.
 #pragma once
 
 #include <cstdint>
@@ -23,11 +23,14 @@ struct VmNeeds {
 // What its options say of memory and processors; what mkosi.conf says is mkosi's alone.
 [[nodiscard]] VmNeeds needs_of(const MkosiHostsSpec& spec);
 
-// Error (unavailable): they need more memory than can be had without swapping.
-[[nodiscard]] Result<void> check_memory(std::span<const VmNeeds> all);
+// Bytes that can be taken here without swapping; 0: not known.
+[[nodiscard]] std::uint64_t memory_available();
+
+// Error (unavailable): they need more memory than is available.
+[[nodiscard]] Result<void> check_memory(std::span<const VmNeeds> all, std::uint64_t available);
 
 // What to tell people of VMs that have more processors than are here; empty: nothing. Slow is not
-// wrong.
-[[nodiscard]] std::string shared_processors(std::span<const VmNeeds> all);
+// wrong. `here`: 0: not known.
+[[nodiscard]] std::string shared_processors(std::span<const VmNeeds> all, int here);
 
 }  // namespace ffci

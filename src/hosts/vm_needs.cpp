@@ -1,4 +1,4 @@
-#include "hosts/vm_memory.hpp"
+#include "hosts/vm_needs.hpp"
 
 #include <fmt/format.h>
 
@@ -7,26 +7,12 @@
 #include <initializer_list>
 #include <optional>
 #include <string_view>
-#include <thread>
 
 #include "base/file.hpp"
 #include "base/text.hpp"
 
 namespace ffci {
 namespace {
-
-// Bytes that can be taken without swapping; 0: not known.
-std::uint64_t memory_available() {
-  const auto text = read_file("/proc/meminfo", 1 << 20);
-  if (!text) return 0;
-  constexpr std::string_view name = "MemAvailable:";
-  const size_t at = text->find(name);
-  if (at == std::string::npos) return 0;
-  const std::string_view number = trim(std::string_view(*text).substr(at + name.size(), 20));
-  std::uint64_t kibibytes = 0;
-  std::from_chars(number.data(), number.data() + number.size(), kibibytes);
-  return kibibytes << 10;
-}
 
 // "--ram=4G" or "--ram", "4G": the last one counts. Empty: none.
 std::string option_of(const std::vector<std::string>& words,
@@ -52,6 +38,18 @@ std::uint64_t total_of(std::span<const VmNeeds> all) {
 
 }  // namespace
 
+std::uint64_t memory_available() {
+  const auto text = read_file("/proc/meminfo", 1 << 20);
+  if (!text) return 0;
+  constexpr std::string_view name = "MemAvailable:";
+  const size_t at = text->find(name);
+  if (at == std::string::npos) return 0;
+  const std::string_view number = trim(std::string_view(*text).substr(at + name.size(), 20));
+  std::uint64_t kibibytes = 0;
+  std::from_chars(number.data(), number.data() + number.size(), kibibytes);
+  return kibibytes << 10;
+}
+
 VmNeeds needs_of(const QemuHostsSpec& spec) {
   return {spec.where, spec.count, spec.memory, spec.cpus};
 }
@@ -65,8 +63,7 @@ VmNeeds needs_of(const MkosiHostsSpec& spec) {
   return needs;
 }
 
-Result<void> check_memory(std::span<const VmNeeds> all) {
-  const std::uint64_t available = memory_available();
+Result<void> check_memory(std::span<const VmNeeds> all, std::uint64_t available) {
   const std::uint64_t needed = total_of(all);
   if (available == 0 || needed <= available) return {};
   const VmNeeds& most =
@@ -81,8 +78,7 @@ Result<void> check_memory(std::span<const VmNeeds> all) {
                           alone ? "" : " with those of the other hosts", human_size(available)));
 }
 
-std::string shared_processors(std::span<const VmNeeds> all) {
-  const int here = static_cast<int>(std::thread::hardware_concurrency());
+std::string shared_processors(std::span<const VmNeeds> all, int here) {
   int wanted = 0;
   for (const VmNeeds& vms : all)
     wanted += vms.count * vms.processors;
