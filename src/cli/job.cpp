@@ -108,9 +108,9 @@ Result<void> expect_durations(Job& job, History::Of of) {
 
 std::string architecture_of(const JobSpec& spec) {
   if (only_on_others(spec)) {
-    if (spec.ssh && !spec.ssh->arch.empty()) return spec.ssh->arch;
-    if (spec.qemu && !spec.qemu->arch.empty()) return spec.qemu->arch;
-    if (spec.mkosi && !spec.mkosi->arch.empty()) return spec.mkosi->arch;
+    if (spec.remote.ssh && !spec.remote.ssh->arch.empty()) return spec.remote.ssh->arch;
+    if (spec.remote.qemu && !spec.remote.qemu->arch.empty()) return spec.remote.qemu->arch;
+    if (spec.remote.mkosi && !spec.remote.mkosi->arch.empty()) return spec.remote.mkosi->arch;
   }
   utsname system{};
   return ::uname(&system) == 0 ? system.machine : "";

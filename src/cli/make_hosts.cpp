@@ -94,10 +94,10 @@ Result<void> look_for_room(const JobSpec& spec) {
   const auto add = [&](const auto& vms) {
     if (vms) needs.push_back(needs_of(*vms));
   };
-  add(spec.qemu);
-  add(spec.mkosi);
-  add(spec.gate.base_qemu);
-  add(spec.gate.base_mkosi);
+  for (const RemoteHostsSpec* remote : {&spec.remote, &spec.gate.base}) {
+    add(remote->qemu);
+    add(remote->mkosi);
+  }
   const int processors = static_cast<int>(std::thread::hardware_concurrency());
   if (const std::string note = shared_processors(needs, processors); !note.empty())
     tell_people(note);
@@ -175,25 +175,24 @@ Result<JobHosts> make_hosts(boost::asio::io_context& loop, const JobSpec& spec) 
     // The devices stay open, too: each command reckons with eight files.
     if (options.devices) commands += slots * (2 + options.devices->pool / 8);
   }
-  // Each machine: a socket, its log, and the files of what runs there.
-  const auto add_machines = [&](const std::optional<SshHostsSpec>& ssh, Role role) -> Result<void> {
-    if (!ssh) return {};
-    commands += static_cast<int>(ssh->machines.size()) * (1 + ssh->slots);
-    return add_ssh_hosts(loop, spec, *ssh, role, hosts);
-  };
   // Each VM: a socket, QEMU's own, its process, its console, and the files of what runs there.
   const auto add = [&](const auto& vms, const std::string& kind, Role role) -> Result<void> {
     if (!vms) return {};
     commands += vms->count * (1 + vms->slots);
     return add_vms(loop, spec, *vms, kind, role, hosts);
   };
+  const auto add_remote = [&](const RemoteHostsSpec& remote, Role role) -> Result<void> {
+    if (remote.ssh) {
+      // Each machine: a socket, its log, and the files of what runs there.
+      commands += static_cast<int>(remote.ssh->machines.size()) * (1 + remote.ssh->slots);
+      if (auto added = add_ssh_hosts(loop, spec, *remote.ssh, role, hosts); !added) return added;
+    }
+    if (auto added = add(remote.qemu, "qemu", role); !added) return added;
+    return add(remote.mkosi, "mkosi", role);
+  };
   Result<void> added = look_for_room(spec);
-  if (added) added = add_machines(spec.ssh, Role::change);
-  if (added) added = add_machines(spec.gate.base_ssh, Role::base);
-  if (added) added = add(spec.qemu, "qemu", Role::change);
-  if (added) added = add(spec.gate.base_qemu, "qemu", Role::base);
-  if (added) added = add(spec.mkosi, "mkosi", Role::change);
-  if (added) added = add(spec.gate.base_mkosi, "mkosi", Role::base);
+  if (added) added = add_remote(spec.remote, Role::change);
+  if (added) added = add_remote(spec.gate.base, Role::base);
   if (!added) return tl::unexpected(added.error());
   if (const auto allowed = allow_open_files(commands); !allowed)
     return tl::unexpected(allowed.error());

@@ -18,10 +18,13 @@ namespace {
 // Of each of the job's machines.
 std::vector<int> slots_of_machines(const JobSpec& spec) {
   std::vector<int> slots;
-  if (spec.ssh) slots.assign(spec.ssh->machines.size(), spec.ssh->slots);
-  if (spec.qemu) slots.insert(slots.end(), static_cast<size_t>(spec.qemu->count), spec.qemu->slots);
-  if (spec.mkosi)
-    slots.insert(slots.end(), static_cast<size_t>(spec.mkosi->count), spec.mkosi->slots);
+  if (spec.remote.ssh) slots.assign(spec.remote.ssh->machines.size(), spec.remote.ssh->slots);
+  if (spec.remote.qemu)
+    slots.insert(slots.end(), static_cast<size_t>(spec.remote.qemu->count),
+                 spec.remote.qemu->slots);
+  if (spec.remote.mkosi)
+    slots.insert(slots.end(), static_cast<size_t>(spec.remote.mkosi->count),
+                 spec.remote.mkosi->slots);
   return slots;
 }
 
@@ -44,9 +47,9 @@ VirtualCosts costs_of(const Job& job) {
   // They come up side by side; the table knows one time for all.
   const bool machines = !slots_of_machines(job.spec).empty();
   for (const auto& [kind, ready] : earlier.host_ready) {
-    const bool has_it = kind == "ssh"     ? job.spec.ssh.has_value()
-                        : kind == "qemu"  ? job.spec.qemu.has_value()
-                        : kind == "mkosi" ? job.spec.mkosi.has_value()
+    const bool has_it = kind == "ssh"     ? job.spec.remote.ssh.has_value()
+                        : kind == "qemu"  ? job.spec.remote.qemu.has_value()
+                        : kind == "mkosi" ? job.spec.remote.mkosi.has_value()
                                           : !machines;
     if (has_it) costs.host_start = std::max(costs.host_start, ready);
   }

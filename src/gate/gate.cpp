@@ -320,7 +320,7 @@ class Session {
       order.change = subject->more;
       const std::size_t all = subject->rerun_attempts + subject->more;
       // How long a test takes is compared with the baseline's runs alone.
-      if (spec_.has_base_hosts() && subject->suspicion == Subject::Suspicion::fails)
+      if (spec_.base.any() && subject->suspicion == Subject::Suspicion::fails)
         order.base = all - std::min(all, subject->base_attempts);
     }
     orders.insert(orders.end(), settled.begin(), settled.end());

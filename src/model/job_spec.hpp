@@ -196,6 +196,15 @@ struct MkosiHostsSpec : VmHostsSpec {
   Duration build_timeout = std::chrono::hours(1);
 };
 
+// Where tests run beside this machine itself.
+struct RemoteHostsSpec {
+  std::optional<SshHostsSpec> ssh;
+  std::optional<QemuHostsSpec> qemu;
+  std::optional<MkosiHostsSpec> mkosi;
+
+  [[nodiscard]] bool any() const { return ssh || qemu || mkosi; }
+};
+
 struct KernelLogAllowance {
   std::string match;  // glob over a report's title or signature
   std::string reason;
@@ -285,12 +294,7 @@ struct GateSpec {
   std::set<FailOn> fail_on{FailOn::regression};
   bool strict_baseline = false;  // fixed and vanished tests have an exit code of their own
   SlowerSpec slower;
-  // Hosts that run the base kernel, for further runs of suspects and nothing else.
-  std::optional<SshHostsSpec> base_ssh;
-  std::optional<QemuHostsSpec> base_qemu;
-  std::optional<MkosiHostsSpec> base_mkosi;
-
-  [[nodiscard]] bool has_base_hosts() const { return base_ssh || base_qemu || base_mkosi; }
+  RemoteHostsSpec base;  // they run the base kernel, for further runs of suspects and nothing else
 };
 
 struct JobSpec {
@@ -298,9 +302,7 @@ struct JobSpec {
   std::string source;  // the file's text, as it was read
   std::vector<SuiteSpec> suites;
   std::optional<LocalHostsSpec> local;
-  std::optional<SshHostsSpec> ssh;
-  std::optional<QemuHostsSpec> qemu;
-  std::optional<MkosiHostsSpec> mkosi;
+  RemoteHostsSpec remote;
   RunSpec run;
   GateSpec gate;
   ReportsSpec reports;
@@ -308,7 +310,7 @@ struct JobSpec {
 
 // No test runs on this machine itself.
 [[nodiscard]] inline bool only_on_others(const JobSpec& spec) {
-  return !spec.local && (spec.ssh || spec.qemu || spec.mkosi);
+  return !spec.local && spec.remote.any();
 }
 
 }  // namespace ffci

@@ -19,15 +19,6 @@ std::optional<std::string> home_of(const SpecSource& source) {
   return home && home->starts_with('/') ? home : std::nullopt;
 }
 
-std::vector<VmHostsSpec> all_vms(const HostsSpec& hosts, const GateSpec& gate) {
-  std::vector<VmHostsSpec> vms;
-  for (const auto* qemu : {&hosts.qemu, &gate.base_qemu})
-    if (*qemu) vms.push_back(**qemu);
-  for (const auto* mkosi : {&hosts.mkosi, &gate.base_mkosi})
-    if (*mkosi) vms.push_back(**mkosi);
-  return vms;
-}
-
 JobSpec read_job(const Field& document, const SpecSource& source) {
   JobSpec job;
   job.source = source.text;
@@ -37,13 +28,10 @@ JobSpec read_job(const Field& document, const SpecSource& source) {
   job.name = fields.optional("name").title().value_or(job.name);
   HostsSpec hosts = read_hosts(fields.optional("hosts"));
   job.gate = read_gate(fields.optional("gate"), hosts);
-  if (job.gate.base_ssh) hosts.base_machines = job.gate.base_ssh->machines;
-  hosts.vms = all_vms(hosts, job.gate);
+  hosts.base = job.gate.base;
   job.suites = read_suites(fields.required("suites"), hosts);
   job.local = std::move(hosts.local);
-  job.ssh = std::move(hosts.ssh);
-  job.qemu = std::move(hosts.qemu);
-  job.mkosi = std::move(hosts.mkosi);
+  job.remote = std::move(hosts.remote);
   job.run = read_run(fields.optional("run"));
   job.reports = read_reports(fields.optional("reports"));
   // A relative default is where the file could have named it.

@@ -112,18 +112,23 @@ void read_exclusions(const Field& field, FstestsSuiteSpec& suite) {
   fields.finish();
 }
 
+template <class Spec>
+const VmHostsSpec* vms_of(const std::optional<Spec>& spec) {
+  return spec ? &*spec : nullptr;
+}
+
 // A host that does not say where its fstests are. nullopt: each one does.
 std::optional<std::string> host_without_path(const HostsSpec& hosts) {
-  if (hosts.local || (!hosts.ssh && !hosts.qemu && !hosts.mkosi)) return "this machine";
-  std::vector<SshMachineSpec> machines = hosts.base_machines;
-  if (hosts.ssh)
-    machines.insert(machines.begin(), hosts.ssh->machines.begin(), hosts.ssh->machines.end());
-  for (const SshMachineSpec& machine : machines) {
-    if (machine.path.empty())
-      return fmt::format("machine '{}' (at {})", machine.host, machine.where);
-  }
-  for (const VmHostsSpec& vms : hosts.vms) {
-    if (vms.path.empty()) return fmt::format("the VMs at {}", vms.where);
+  if (hosts.local || !hosts.remote.any()) return "this machine";
+  for (const RemoteHostsSpec* remote : {&hosts.remote, &hosts.base}) {
+    const auto machines = remote->ssh ? remote->ssh->machines : std::vector<SshMachineSpec>{};
+    for (const SshMachineSpec& machine : machines) {
+      if (machine.path.empty())
+        return fmt::format("machine '{}' (at {})", machine.host, machine.where);
+    }
+    for (const VmHostsSpec* vms : {vms_of(remote->qemu), vms_of(remote->mkosi)}) {
+      if (vms != nullptr && vms->path.empty()) return fmt::format("the VMs at {}", vms->where);
+    }
   }
   return std::nullopt;
 }

@@ -100,17 +100,10 @@ SlowerSpec read_slower(const Field& field) {
 void read_base_hosts(const Field& field, const HostsSpec& hosts, GateSpec& gate) {
   if (!field.present()) return;
   Fields fields(field);
-  const Field ssh = fields.optional("ssh");
-  const Field qemu = fields.optional("qemu");
-  const Field mkosi = fields.optional("mkosi");
-  if (fields.is_map() && !ssh.present() && !qemu.present() && !mkosi.present())
+  const auto& ssh = hosts.remote.ssh;
+  gate.base = read_remote_hosts(fields, ssh ? ssh->machines : std::vector<SshMachineSpec>{});
+  if (fields.is_map() && !gate.base.any())
     field.complain(fmt::format("'{}' needs 'ssh', 'qemu' or 'mkosi'", field.name()));
-  if (ssh.present()) {
-    gate.base_ssh =
-        read_ssh_hosts(ssh, hosts.ssh ? hosts.ssh->machines : std::vector<SshMachineSpec>{});
-  }
-  if (qemu.present()) gate.base_qemu = read_qemu_hosts(qemu);
-  if (mkosi.present()) gate.base_mkosi = read_mkosi_hosts(mkosi);
   fields.finish();
 }
 
@@ -123,9 +116,7 @@ void refuse_idle_machines(const Field& machines, const Field& baseline, const Fi
         fmt::format("'{}' does nothing without 'gate.baseline'; add it", machines.name()));
   if (gate.confirm > 0) return;
   if (confirm.from_command_line() && !machines.from_command_line()) {
-    gate.base_ssh.reset();
-    gate.base_qemu.reset();
-    gate.base_mkosi.reset();
+    gate.base = {};
   } else {
     machines.complain(
         fmt::format("'{}' does nothing while 'gate.confirm' is 0; remove it", machines.name()));

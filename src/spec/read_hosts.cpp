@@ -89,8 +89,6 @@ LocalHostsSpec read_local(const Field& field, std::optional<Field>& no_devices) 
   return local;
 }
 
-}  // namespace
-
 SshHostsSpec read_ssh_hosts(const Field& field, const std::vector<SshMachineSpec>& others) {
   SshHostsSpec ssh;
   Fields fields(field);
@@ -121,19 +119,27 @@ SshHostsSpec read_ssh_hosts(const Field& field, const std::vector<SshMachineSpec
   return ssh;
 }
 
+}  // namespace
+
+RemoteHostsSpec read_remote_hosts(Fields& fields, const std::vector<SshMachineSpec>& others) {
+  RemoteHostsSpec hosts;
+  const Field ssh = fields.optional("ssh");
+  const Field qemu = fields.optional("qemu");
+  const Field mkosi = fields.optional("mkosi");
+  if (ssh.present()) hosts.ssh = read_ssh_hosts(ssh, others);
+  if (qemu.present()) hosts.qemu = read_qemu_hosts(qemu);
+  if (mkosi.present()) hosts.mkosi = read_mkosi_hosts(mkosi);
+  return hosts;
+}
+
 HostsSpec read_hosts(const Field& field) {
   HostsSpec hosts;
   Fields fields(field);
   const Field local = fields.optional("local");
-  const Field ssh = fields.optional("ssh");
-  const Field qemu = fields.optional("qemu");
-  const Field mkosi = fields.optional("mkosi");
-  if (fields.is_map() && !local.present() && !ssh.present() && !qemu.present() && !mkosi.present())
-    field.complain("'hosts' needs 'local', 'ssh', 'qemu' or 'mkosi'");
   if (local.present()) hosts.local = read_local(local, hosts.no_devices);
-  if (ssh.present()) hosts.ssh = read_ssh_hosts(ssh, {});
-  if (qemu.present()) hosts.qemu = read_qemu_hosts(qemu);
-  if (mkosi.present()) hosts.mkosi = read_mkosi_hosts(mkosi);
+  hosts.remote = read_remote_hosts(fields, {});
+  if (fields.is_map() && !hosts.local && !hosts.remote.any())
+    field.complain("'hosts' needs 'local', 'ssh', 'qemu' or 'mkosi'");
   fields.finish();
   return hosts;
 }

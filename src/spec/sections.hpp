@@ -13,18 +13,15 @@ namespace ffci::spec {
 
 struct HostsSpec {
   std::optional<LocalHostsSpec> local;
-  std::optional<SshHostsSpec> ssh;
-  std::optional<QemuHostsSpec> qemu;
-  std::optional<MkosiHostsSpec> mkosi;
-  std::optional<Field> no_devices;            // hosts.local.devices, where it is none
-  std::vector<SshMachineSpec> base_machines;  // those of the gate, which run its suites too
-  std::vector<VmHostsSpec> vms;               // all of them, with those of the gate
+  RemoteHostsSpec remote;
+  RemoteHostsSpec base;             // those of the gate, which run the suites too
+  std::optional<Field> no_devices;  // hosts.local.devices, where it is none
 };
 
-[[nodiscard]] HostsSpec read_hosts(const Field& hosts);  // but for the last two
-// Complains also of machines that are among `others`, those of hosts.ssh.
-[[nodiscard]] SshHostsSpec read_ssh_hosts(const Field& ssh,
-                                          const std::vector<SshMachineSpec>& others);
+[[nodiscard]] HostsSpec read_hosts(const Field& hosts);  // but for those of the gate
+// Takes `ssh`, `qemu` and `mkosi`. Complains also of machines that are among `others`.
+[[nodiscard]] RemoteHostsSpec read_remote_hosts(Fields& hosts,
+                                                const std::vector<SshMachineSpec>& others);
 [[nodiscard]] QemuHostsSpec read_qemu_hosts(const Field& qemu);
 [[nodiscard]] MkosiHostsSpec read_mkosi_hosts(const Field& mkosi);
 // Complains also of what suites of fstests need and the hosts do not have.

@@ -109,7 +109,7 @@ Question confirm(int runs, Question question = {}) {
 }
 
 Question with_base_hosts(Question question = {}) {
-  question.spec.base_ssh.emplace();
+  question.spec.base.ssh.emplace();
   return question;
 }
 

@@ -286,18 +286,19 @@ TEST_CASE("every key of a spec reaches the job") {
   CHECK(spec.local->devices->test_size == 10ULL << 30);
   CHECK(spec.local->devices->scratch_size == 20ULL << 30);
   CHECK(spec.local->devices->pool == 4);
-  REQUIRE(spec.ssh);
-  CHECK(shown(spec.ssh->machines) == Lines{"root vm1 22 /fstests", "- vm2 2222 /home/fstests"});
-  CHECK(spec.ssh->machines[0].where == "job.yaml:47:16");
-  CHECK(spec.ssh->slots == 3);
-  CHECK(spec.ssh->identity == "/home/me/.ssh/key");
-  CHECK(spec.ssh->known_hosts == "/specs/known_hosts");
-  CHECK(spec.ssh->host_key == HostKeyPolicy::accept_new);
-  CHECK(spec.ssh->connect_timeout == 5s);
-  CHECK(spec.ssh->boot_timeout == 90s);
-  CHECK(spec.ssh->proxy_command == "nc %h %p");
-  CHECK(spec.ssh->isolation == RemoteIsolation::session);
-  CHECK(spec.ssh->arch == "aarch64");
+  REQUIRE(spec.remote.ssh);
+  CHECK(shown(spec.remote.ssh->machines) ==
+        Lines{"root vm1 22 /fstests", "- vm2 2222 /home/fstests"});
+  CHECK(spec.remote.ssh->machines[0].where == "job.yaml:47:16");
+  CHECK(spec.remote.ssh->slots == 3);
+  CHECK(spec.remote.ssh->identity == "/home/me/.ssh/key");
+  CHECK(spec.remote.ssh->known_hosts == "/specs/known_hosts");
+  CHECK(spec.remote.ssh->host_key == HostKeyPolicy::accept_new);
+  CHECK(spec.remote.ssh->connect_timeout == 5s);
+  CHECK(spec.remote.ssh->boot_timeout == 90s);
+  CHECK(spec.remote.ssh->proxy_command == "nc %h %p");
+  CHECK(spec.remote.ssh->isolation == RemoteIsolation::session);
+  CHECK(spec.remote.ssh->arch == "aarch64");
   CHECK(spec.run.order == Order::random);
   CHECK(spec.run.durations == "-1");
   CHECK(spec.run.seed == 18446744073709551615ULL);
@@ -335,11 +336,11 @@ TEST_CASE("every key of a spec reaches the job") {
   CHECK(spec.gate.slower.floor == 1s);
   CHECK(spec.gate.slower.deviations == 0.5);
   CHECK(spec.gate.slower.runs == 9);
-  REQUIRE(spec.gate.base_ssh);
-  CHECK(shown(spec.gate.base_ssh->machines) == Lines{"- vm9 22 /fstests"});
-  CHECK(spec.gate.base_ssh->identity == "/specs/key");
-  CHECK(spec.gate.base_ssh->known_hosts == "/home/me/.ssh/known_hosts");
-  CHECK(spec.gate.base_ssh->slots == 2);
+  REQUIRE(spec.gate.base.ssh);
+  CHECK(shown(spec.gate.base.ssh->machines) == Lines{"- vm9 22 /fstests"});
+  CHECK(spec.gate.base.ssh->identity == "/specs/key");
+  CHECK(spec.gate.base.ssh->known_hosts == "/home/me/.ssh/known_hosts");
+  CHECK(spec.gate.base.ssh->slots == 2);
   CHECK(spec.reports.directory == "/specs/out");
   CHECK(spec.reports.junit == "/specs/junit/j.xml");
   CHECK(spec.reports.summary == "/home/me/s.json");
@@ -356,7 +357,7 @@ TEST_CASE("a minimal spec gets every default") {
   CHECK_FALSE(commands_of(minimal, 0).timeout);
   CHECK_FALSE(commands_of(minimal, 0).discover);
   CHECK_FALSE(minimal.local);
-  CHECK_FALSE(minimal.ssh);
+  CHECK_FALSE(minimal.remote.ssh);
   CHECK(minimal.run.order == Order::slowest_first);
   CHECK(minimal.run.durations == "history");
   CHECK(minimal.run.test_timeout == 20min);
@@ -375,7 +376,7 @@ TEST_CASE("a minimal spec gets every default") {
   CHECK(minimal.gate.known_issues.empty());
   CHECK(minimal.gate.fail_on == std::set{FailOn::regression});
   CHECK_FALSE(minimal.gate.strict_baseline);
-  CHECK_FALSE(minimal.gate.base_ssh);
+  CHECK_FALSE(minimal.gate.base.ssh);
   CHECK(minimal.reports.directory == "/specs/results");
   CHECK_FALSE(minimal.reports.junit);
 }
@@ -545,9 +546,9 @@ TEST_CASE("machines of the base kernel have something to do, or the command line
         "job.yaml:8:20: 'gate.base-hosts' does nothing without 'gate.baseline'; add it");
   CHECK(complaints(spec("gate: {baseline: main, confirm: 0, " + base + "}\n")) ==
         "job.yaml:8:48: 'gate.base-hosts' does nothing while 'gate.confirm' is 0; remove it");
-  CHECK(job(spec("gate: {baseline: main, " + base + "}\n")).gate.base_ssh);
-  CHECK(job(spec("gate: {" + base + "}\n"), {set("gate.baseline", "main")}).gate.base_ssh);
-  CHECK_FALSE(job(spec("gate: {baseline: main, " + base + "}\n"), {none}).gate.base_ssh);
+  CHECK(job(spec("gate: {baseline: main, " + base + "}\n")).gate.base.ssh);
+  CHECK(job(spec("gate: {" + base + "}\n"), {set("gate.baseline", "main")}).gate.base.ssh);
+  CHECK_FALSE(job(spec("gate: {baseline: main, " + base + "}\n"), {none}).gate.base.ssh);
 }
 
 TEST_CASE("no machine boots both kernels") {
@@ -565,7 +566,7 @@ TEST_CASE("machines of the base kernel have paths of fstests, too") {
   const std::string hosts =
       "hosts: {ssh: {machines: 'vm1:/fstests', known-hosts: k}}\n"
       "gate: {baseline: main, base-hosts: {ssh: {known-hosts: k, machines: ";
-  CHECK(job(pathless_spec(hosts + "'vm9:/fstests'}}}\n")).gate.base_ssh);
+  CHECK(job(pathless_spec(hosts + "'vm9:/fstests'}}}\n")).gate.base.ssh);
   CHECK(complaints(pathless_spec(hosts + "vm9}}}\n")) ==
         "job.yaml:2:29: a suite of fstests needs 'path' for machine 'vm9' (at job.yaml:4:69), "
         "which names none");
@@ -580,7 +581,7 @@ TEST_CASE("the default of known-hosts needs HOME for the base kernel, too") {
 TEST_CASE("a machine is [user@]host[:port][:/path]") {
   const auto machine = [](const std::string& text) {
     const JobSpec read = job(spec("hosts: {ssh: {machines: '" + text + "'}}\n"));
-    return read.ssh ? shown(read.ssh->machines) : Lines{};
+    return read.remote.ssh ? shown(read.remote.ssh->machines) : Lines{};
   };
   CHECK(machine("vm1") == Lines{"- vm1 22 -"});
   CHECK(machine("root@vm1") == Lines{"root vm1 22 -"});
@@ -598,15 +599,15 @@ TEST_CASE("a machine is [user@]host[:port][:/path]") {
 TEST_CASE("ssh alone means no local hosts, and gets every default") {
   const JobSpec alone = job(spec("hosts: {ssh: {machines: [vm1]}}\n"));
   CHECK_FALSE(alone.local);
-  REQUIRE(alone.ssh);
-  CHECK(alone.ssh->slots == 1);
-  CHECK_FALSE(alone.ssh->identity);
-  CHECK(alone.ssh->known_hosts == "/home/me/.ssh/known_hosts");
-  CHECK(alone.ssh->host_key == HostKeyPolicy::strict);
-  CHECK(alone.ssh->connect_timeout == 30s);
-  CHECK_FALSE(alone.ssh->proxy_command);
-  CHECK(alone.ssh->isolation == RemoteIsolation::automatic);
-  CHECK(alone.ssh->arch.empty());
+  REQUIRE(alone.remote.ssh);
+  CHECK(alone.remote.ssh->slots == 1);
+  CHECK_FALSE(alone.remote.ssh->identity);
+  CHECK(alone.remote.ssh->known_hosts == "/home/me/.ssh/known_hosts");
+  CHECK(alone.remote.ssh->host_key == HostKeyPolicy::strict);
+  CHECK(alone.remote.ssh->connect_timeout == 30s);
+  CHECK_FALSE(alone.remote.ssh->proxy_command);
+  CHECK(alone.remote.ssh->isolation == RemoteIsolation::automatic);
+  CHECK(alone.remote.ssh->arch.empty());
 }
 
 TEST_CASE("the default of known-hosts needs HOME") {
@@ -631,7 +632,7 @@ TEST_CASE("a machine twice is a complaint that names both") {
 TEST_CASE("--vms brings machines, with or without hosts in the file") {
   const auto machines = [](const std::string& more, const SpecOverride& override) {
     const JobSpec read = job(spec(more), {override});
-    return read.ssh ? shown(read.ssh->machines) : Lines{};
+    return read.remote.ssh ? shown(read.remote.ssh->machines) : Lines{};
   };
   CHECK(machines("", vms("root@vm1:/p,vm2:2222, vm3")) ==
         Lines{"root vm1 22 /p", "- vm2 2222 -", "- vm3 22 -"});
@@ -640,7 +641,7 @@ TEST_CASE("--vms brings machines, with or without hosts in the file") {
   CHECK(machines("hosts:\n", vms("c")) == Lines{"- c 22 -"});
   CHECK_FALSE(job(spec(), {vms("vm1")}).local);
   CHECK(job(spec("hosts: {local: {slots: 2}}\n"), {vms("vm1")}).local->slots == 2);
-  CHECK(job(spec(), {vms("vm1"), {"--ssh.slots", "hosts.ssh.slots", "4"}}).ssh->slots == 4);
+  CHECK(job(spec(), {vms("vm1"), {"--ssh.slots", "hosts.ssh.slots", "4"}}).remote.ssh->slots == 4);
 
   CHECK(machines("", set("hosts.ssh.machines", "[root@vm1:/p,vm2:2222]")) ==
         Lines{"root vm1 22 /p", "- vm2 2222 -"});
@@ -682,8 +683,8 @@ TEST_CASE("a VM's share is named for its directory, and is not written to") {
   const JobSpec shares =
       job(spec("hosts:\n  qemu:\n    kernel: k\n    share:\n      - {path: out/}\n"
                "      - {path: ~/x, tag: y, mount: /z, writable: true}\n"));
-  REQUIRE(shares.qemu->share.size() == 2);
-  const VmShareSpec &first = shares.qemu->share[0], &second = shares.qemu->share[1];
+  REQUIRE(shares.remote.qemu->share.size() == 2);
+  const VmShareSpec &first = shares.remote.qemu->share[0], &second = shares.remote.qemu->share[1];
   CHECK(first.path == "/specs/out");
   CHECK(first.tag == "out");
   CHECK(first.mount.empty());
