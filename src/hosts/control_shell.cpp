@@ -86,7 +86,7 @@ void ControlShell::take_fact(const RemoteAnswer& answer) {
   if (answer.word == "namespaces") facts_.namespaces = true;
   if (answer.word == "session") facts_.no_namespaces = text;
   if (answer.word == "log") facts_.log = true;
-  if (answer.word == "first") facts_.first_trouble = text;
+  if (answer.word == "prologue") facts_.prologue_failure = text;
   if (answer.word == "trouble") return fail_with("shell: " + text);
   if (answer.word == "path") return fail_with("path: " + text, true);
   if (answer.word == "busy") return fail_with("lock: another ff-ci uses this machine: " + text);

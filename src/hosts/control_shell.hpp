@@ -17,11 +17,11 @@ namespace ffci {
 // What the shell has found out about its machine.
 struct MachineFacts {
   std::string kernel, arch, boot_id;
-  std::string temporary;      // a directory of this connection's own; empty: there is none
-  bool namespaces = false;    // private pid and mount namespaces can be made
-  std::string no_namespaces;  // why not
-  bool log = false;           // the kernel's log can be read
-  std::string first_trouble;  // what RemoteHello::first could not do
+  std::string temporary;         // a directory of this connection's own; empty: there is none
+  bool namespaces = false;       // private pid and mount namespaces can be made
+  std::string no_namespaces;     // why not
+  bool log = false;              // the kernel's log can be read
+  std::string prologue_failure;  // what RemoteHello::prologue could not do
 };
 
 class ControlShell {

@@ -111,7 +111,7 @@ LC_ALL=C
 export LC_ALL
 say() { printf '%s %s\n' "$n" "$*"; }
 give_up() { say 0 trouble "$*"; exit; }
-[ -z "$first" ] || why=$( (eval "$first") 2>/dev/null ) || say 0 first "$why"
+[ -z "$prologue" ] || why=$( (eval "$prologue") 2>/dev/null ) || say 0 prologue "$why"
 for program in flock grep id mkdir rm setsid sleep timeout uname; do
   command -v $program >/dev/null || give_up "there is no $program"
 done
@@ -335,7 +335,7 @@ std::string make_nonce() {
 std::string hello_script(const RemoteHello& hello) {
   return std::string(common) + assignment("n", hello.nonce) + assignment("own", hello.process) +
          assignment("words", hello.owner) + assignment("token", hello.token) +
-         assignment("path", hello.path) + assignment("first", hello.first) +
+         assignment("path", hello.path) + assignment("prologue", hello.prologue) +
          std::string(processes) + std::string(hello_body);
 }
 

@@ -32,7 +32,7 @@ struct RemoteHello {
   std::string token;    // of this connection; begins every mark
   std::string path;     // of the machine; empty: none to check
   // For the shell, before anything else, in a shell of its own; empty: nothing.
-  std::string first = {};
+  std::string prologue = {};
 };
 [[nodiscard]] std::string hello_script(const RemoteHello& hello);
 

@@ -151,7 +151,7 @@ class SshHost final : public Host {
                       options_.owner,
                       token_,
                       options_.look_at_path ? options_.machine.path : "",
-                      options_.first};
+                      options_.prologue};
     ControlShell::Callbacks callbacks;
     callbacks.on_ready = [this](const MachineFacts& facts) { consider(facts); };
     callbacks.on_failed = [this](const SshFailure& failure) { lose(failure); };
@@ -163,7 +163,7 @@ class SshHost final : public Host {
   void consider(const MachineFacts& facts) {
     if (stopping_) return;
     facts_ = facts;
-    if (!facts.first_trouble.empty()) options_.on_first_trouble(facts.first_trouble);
+    if (!facts.prologue_failure.empty()) options_.on_prologue_failed(facts.prologue_failure);
     if (facts.arch != options_.arch) {
       return lose({fmt::format("architecture: it is {}, and the tests are for {} (hosts.ssh.arch)",
                                facts.arch, options_.arch),

@@ -28,8 +28,8 @@ struct SshHostOptions {
   bool look_at_path = true;  // that of the machine must be there at the log-in
   // For the machine's shell at the log-in, before anything else; and who is told what it said that
   // it could not do.
-  std::string first;
-  std::function<void(const std::string&)> on_first_trouble;
+  std::string prologue;
+  std::function<void(const std::string&)> on_prologue_failed;
   std::string arch;   // that it must have
   std::string owner;  // of its lock, in words for others
   std::string own;    // who may take the lock from an earlier connection; empty: this host alone

@@ -91,7 +91,7 @@ class VmHost final : public Host {
 
  private:
   enum class Phase {
-    none,     // not started, or lost
+    down,     // not started yet, lost, or taken down
     waiting,  // for its turn, or for the snapshot
     booting,  // until somebody can log in
     logging_in,
@@ -100,7 +100,6 @@ class VmHost final : public Host {
     up,
     ending,  // what was up is no more, QEMU's end is awaited
     going_down,
-    down,
   };
 
   // Coming up.
@@ -231,8 +230,9 @@ class VmHost final : public Host {
     ssh.machine.port = port_;
     ssh.machine.cid = cid_;
     if (kind_ == VmStart::from_snapshot) {
-      ssh.first = wake_up_script(options_.ssh.name);
-      ssh.on_first_trouble = [pool = pool_, name = options_.ssh.name](const std::string& trouble) {
+      ssh.prologue = wake_up_script(options_.ssh.name);
+      ssh.on_prologue_failed = [pool = pool_,
+                                name = options_.ssh.name](const std::string& trouble) {
         pool->note(fmt::format("{}: it was started from a snapshot, and {}", name, trouble));
       };
     }
@@ -417,7 +417,6 @@ class VmHost final : public Host {
     const std::string text = reason(why);
     const bool for_good = for_good_;
     drop_life();
-    if (stopping_) phase_ = Phase::down;
     observer_->on_lost(text, for_good);
   }
 
@@ -468,7 +467,6 @@ class VmHost final : public Host {
   void be_down() {
     if (kind_ == VmStart::boot_to_be_saved) pool_->give_up_snapshot({});
     drop_life();
-    phase_ = Phase::down;
     asio::post(loop_, [this, life = life_] {
       pool_->await_ends([this, life] {
         if (life == life_) observer_->on_down();
@@ -513,7 +511,7 @@ class VmHost final : public Host {
     why_lost_.clear();
     refused_since_.reset();
     hung_ = given_up_ = for_good_ = saved_ = has_run_ = false;
-    phase_ = Phase::none;
+    phase_ = Phase::down;
   }
 
   asio::io_context& loop_;
@@ -525,7 +523,7 @@ class VmHost final : public Host {
 
   // Of this life.
   std::uint64_t life_ = 0;
-  Phase phase_ = Phase::none;
+  Phase phase_ = Phase::down;
   VmStart kind_ = VmStart::boot;
   Accelerator accelerator_ = Accelerator::tcg;
   BootTurn turn_;

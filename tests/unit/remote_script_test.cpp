@@ -532,9 +532,9 @@ TEST_SUITE("remote runs") {
       Command command = command_of("/usr/bin/env");
       command.setup = "true";
       for (const char* name :
-           {"n",       "m",     "d",     "t",     "r",    "p",     "s",     "b",     "e",
-            "f",       "first", "left",  "line",  "ok",   "setup", "found", "name",  "command",
-            "trouble", "why",   "tries", "files", "text", "u",     "count", "setsid"})
+           {"n",       "m",       "d",        "t",     "r",     "p",    "s",     "b",     "e",
+            "f",       "first",   "prologue", "left",  "line",  "ok",   "setup", "found", "name",
+            "command", "trouble", "why",      "tries", "files", "text", "u",     "count", "setsid"})
         command.environment.emplace_back(name, fmt::format("'{}' \n7 ", name));
       command.environment.emplace_back("PATH", "/nowhere");
       command.environment.emplace_back("LD_PRELOAD", "");
@@ -978,18 +978,18 @@ TEST_SUITE("control shell") {
       "what is to be done first is done before anything else, and says what it could not do") {
     in_every_isolated_shell([](const Machine& machine) {
       RemoteHello hello;
-      hello.first = "n=x; mkdir /tmp/here; echo 'cannot set the time'; echo no >&2; exit 1";
+      hello.prologue = "n=x; mkdir /tmp/here; echo 'cannot set the time'; echo no >&2; exit 1";
       Control control(machine, hello);
       REQUIRE(control.await_ready());
-      CHECK(control.said(0, "first") == "cannot set the time");
+      CHECK(control.said(0, "prologue") == "cannot set the time");
       CHECK(said_by(machine, "rmdir /tmp/here && echo it was here") == "it was here\n");
       CHECK(control.shell.err == "");
       CHECK(control.say_goodbye());
       REQUIRE(control.shell.await_end());
-      hello.first = "echo done";
+      hello.prologue = "echo done";
       Control next(machine, hello);
       REQUIRE(next.await_ready());
-      CHECK(next.said(0, "first") == "none");
+      CHECK(next.said(0, "prologue") == "none");
     });
   }
 
