@@ -5,7 +5,6 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 
-#include "hosts/orphans.hpp"
 #include "hosts/remote_script.hpp"
 
 namespace ffci {
@@ -109,27 +108,21 @@ std::unique_ptr<SupervisedProcess> LocalCompanions::start_process(
     std::function<void()> on_process_end) {
   Command command;
   command.command = text;
-  auto pid = std::make_shared<pid_t>(0);
   SupervisedProcess::Callbacks callbacks;
   callbacks.on_output = [this, output, on_output = std::move(on_output)](Stream stream,
                                                                          std::string_view bytes) {
     observer_.on_output(stream == Stream::standard_output ? output : Stream::standard_error, bytes);
     on_output();
   };
-  callbacks.on_end = [pid, on_process_end = std::move(on_process_end)](
+  callbacks.on_end = [on_process_end = std::move(on_process_end)](
                          const CommandEnd&, const std::optional<std::string>&,
-                         const std::optional<std::string>&) {
-    forget_own_child(*pid);
-    on_process_end();
-  };
+                         const std::optional<std::string>&) { on_process_end(); };
   auto started = SupervisedProcess::start(loop_, command, options_.process, std::move(callbacks));
   if (!started) {
     observer_.on_output(output == Stream::trace ? Stream::trace : Stream::standard_error,
                         fmt::format("ff-ci: {}\n", started.error().message));
     return nullptr;
   }
-  *pid = (*started)->pid();
-  remember_own_child(*pid);
   return std::move(*started);
 }
 

@@ -339,8 +339,4 @@ bool SupervisedProcess::is_running() const {
   return state_->process.is_open();
 }
 
-pid_t SupervisedProcess::pid() const {
-  return state_->pid;
-}
-
 }  // namespace ffci

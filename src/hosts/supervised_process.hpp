@@ -4,8 +4,6 @@
 // is left.
 #pragma once
 
-#include <sys/types.h>
-
 #include <functional>
 #include <memory>
 #include <optional>
@@ -54,7 +52,6 @@ class SupervisedProcess {
 
   void stop(Urgency urgency);
   [[nodiscard]] bool is_running() const;
-  [[nodiscard]] pid_t pid() const;
 
  private:
   struct State;
