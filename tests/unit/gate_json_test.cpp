@@ -5,6 +5,7 @@
 
 #include "gated_run.hpp"
 #include "json/judgement_json.hpp"
+#include "judgement_with_everything.hpp"
 #include "report/summary.hpp"
 #include "store/event_json.hpp"
 #include "store/read_summary.hpp"
@@ -13,37 +14,6 @@ namespace ffci::test {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-const TestId in_4k{"xfs", "4k", "generic/475", 1}, plain{"xfs", "", "generic/476", 1};
-
-Judgement with_everything() {
-  Judgement judgement;
-  judgement.baseline = "history (20 runs)";
-  judgement.result = GateResult::regression;
-  judgement.why = "1 regression";
-  judgement.compared = 7;
-  TestJudgement test;
-  test.id = in_4k;
-  test.change = Change::slower;
-  test.decision = Decision::regression;
-  test.change_runs = {3, 4};
-  test.baseline_runs = {1, 23};
-  test.base_host_runs = {1, 3};
-  test.p_value = 0.00125;
-  test.why = "failed 3 of 4";
-  test.new_signatures = {"KASAN:f", "inconsistent file system"};
-  test.known_issue = "breaks (https://bugs.example/1)";
-  test.duration = 1500ms;
-  test.usual_duration = 250ms;
-  TestJudgement bare;
-  bare.id = plain;
-  judgement.tests = {test, bare};
-  judgement.new_signatures = {{"KASAN:f", "KASAN in f", {in_4k, plain}}, {"g", "", {}}};
-  judgement.known_issues = {{KnownIssueNote::Kind::expired, "k.yaml:2:3", "expired"},
-                            {KnownIssueNote::Kind::unmatched, "k.yaml:3:3", "unmatched"},
-                            {KnownIssueNote::Kind::unexpected_pass, "k.yaml:4:3", "passed"}};
-  return judgement;
-}
 
 template <class Fact>
 Fact again(const Fact& fact) {
@@ -60,7 +30,7 @@ using Spoil = std::function<void(Json& gate)>;
 // Of a gate with everything in it, but for what `spoil` makes of it.
 std::string refusal_of_event(const Spoil& spoil) {
   Json event{{"sequence", 1}, {"time", 0.0}, {"event", "run_judged"}};
-  event["gate"] = judgement_to_json(with_everything());
+  event["gate"] = judgement_to_json(judgement_with_everything());
   spoil(event["gate"]);
   const auto read = event_from_json(event.dump());
   REQUIRE_FALSE(read);
@@ -93,7 +63,8 @@ std::vector<std::string> reruns_of(const Run& run) {
 }  // namespace
 
 TEST_CASE("a judgement comes back from JSON as it was") {
-  CHECK(judgement_from_json(judgement_to_json(with_everything())) == with_everything());
+  CHECK(judgement_from_json(judgement_to_json(judgement_with_everything())) ==
+        judgement_with_everything());
   CHECK(judgement_from_json(judgement_to_json({})) == Judgement());
   for (const auto result :
        {GateResult::regression, GateResult::failed, GateResult::inconclusive,
@@ -111,7 +82,7 @@ TEST_CASE("a judgement comes back from JSON as it was") {
 }
 
 TEST_CASE("the journal has what the gate ordered and said") {
-  CHECK(again(RunJudged{with_everything()}).judgement == with_everything());
+  CHECK(again(RunJudged{judgement_with_everything()}).judgement == judgement_with_everything());
   const std::vector<RerunOrder> orders{{in_4k, 3, 2, {}},
                                        {plain, 0, 0, Decision::regression},
                                        {in_4k, 0, 0, Decision::flaky},

@@ -7,6 +7,7 @@
 
 #include "base/file.hpp"
 #include "golden.hpp"
+#include "judgement_with_everything.hpp"
 #include "store/attempt_files.hpp"
 #include "store/event_json.hpp"
 #include "store/expected_durations.hpp"
@@ -55,24 +56,6 @@ Attempt attempt_with(Outcome outcome) {
   return attempt;
 }
 
-Judgement judgement() {
-  Judgement judgement;
-  judgement.baseline = "history (20 runs)";
-  judgement.result = GateResult::regression;
-  judgement.why = "1 regression";
-  judgement.compared = 7;
-  TestJudgement test;
-  test.id = {"s", "4k", "dir/a b"};  // all iterations of it
-  test.change = Change::new_failure;
-  test.decision = Decision::regression;
-  test.change_runs = {3, 4};
-  test.baseline_runs = {1, 23};
-  test.p_value = 0.00125;
-  test.why = "failed 3 of 4";
-  judgement.tests = {test};
-  return judgement;
-}
-
 std::vector<RunEvent> one_of_each() {
   std::vector<decltype(RunEvent::fact)> facts{
       RunStarted{"20260131T120000Z", "job", "0.1", WallTime(1'769'860'800'123ms), 42, "/r",
@@ -91,7 +74,7 @@ std::vector<RunEvent> one_of_each() {
       FilesKept{test_a, 2, {"a.full", "a.out.bad"}, "the rest is over the limit"},
       FilesKept{test_a, 1, {}, {}},
       RerunsOrdered{{{test_a, 3, 2, {}}, {{"s", "", "b", 1}, 0, 0, Decision::flaky}}},
-      RunJudged{judgement()},
+      RunJudged{test::judgement_with_everything()},
       RunResumed{WallTime(1'769'860'900'456ms), "0.1"},
       TestFinished{test_a, {}},
       TestFinished{test_a, "deadline"},
