@@ -108,9 +108,10 @@ Result<void> expect_durations(Job& job, History::Of of) {
 
 std::string architecture_of(const JobSpec& spec) {
   if (only_on_others(spec)) {
-    if (spec.remote.ssh && !spec.remote.ssh->arch.empty()) return spec.remote.ssh->arch;
-    if (spec.remote.qemu && !spec.remote.qemu->arch.empty()) return spec.remote.qemu->arch;
-    if (spec.remote.mkosi && !spec.remote.mkosi->arch.empty()) return spec.remote.mkosi->arch;
+    const auto& [ssh, qemu, mkosi] = spec.remote;
+    if (ssh && !ssh->arch.empty()) return ssh->arch;
+    if (qemu && !qemu->arch.empty()) return qemu->arch;
+    if (mkosi && !mkosi->arch.empty()) return mkosi->arch;
   }
   utsname system{};
   return ::uname(&system) == 0 ? system.machine : "";

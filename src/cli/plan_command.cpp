@@ -17,14 +17,11 @@ namespace {
 
 // Of each of the job's machines.
 std::vector<int> slots_of_machines(const JobSpec& spec) {
+  const auto& [ssh, qemu, mkosi] = spec.remote;
   std::vector<int> slots;
-  if (spec.remote.ssh) slots.assign(spec.remote.ssh->machines.size(), spec.remote.ssh->slots);
-  if (spec.remote.qemu)
-    slots.insert(slots.end(), static_cast<size_t>(spec.remote.qemu->count),
-                 spec.remote.qemu->slots);
-  if (spec.remote.mkosi)
-    slots.insert(slots.end(), static_cast<size_t>(spec.remote.mkosi->count),
-                 spec.remote.mkosi->slots);
+  if (ssh) slots.assign(ssh->machines.size(), ssh->slots);
+  if (qemu) slots.insert(slots.end(), static_cast<size_t>(qemu->count), qemu->slots);
+  if (mkosi) slots.insert(slots.end(), static_cast<size_t>(mkosi->count), mkosi->slots);
   return slots;
 }
 
@@ -45,12 +42,12 @@ VirtualCosts costs_of(const Job& job) {
   const RunCosts earlier = earlier_costs(job.spec);
   VirtualCosts costs;
   // They come up side by side; the table knows one time for all.
-  const bool machines = !slots_of_machines(job.spec).empty();
+  const RemoteHostsSpec& remote = job.spec.remote;
   for (const auto& [kind, ready] : earlier.host_ready) {
-    const bool has_it = kind == "ssh"     ? job.spec.remote.ssh.has_value()
-                        : kind == "qemu"  ? job.spec.remote.qemu.has_value()
-                        : kind == "mkosi" ? job.spec.remote.mkosi.has_value()
-                                          : !machines;
+    const bool has_it = kind == "ssh"     ? remote.ssh.has_value()
+                        : kind == "qemu"  ? remote.qemu.has_value()
+                        : kind == "mkosi" ? remote.mkosi.has_value()
+                                          : !remote.any();
     if (has_it) costs.host_start = std::max(costs.host_start, ready);
   }
   for (const SuitePlan& suite : job.plan.suites) {
