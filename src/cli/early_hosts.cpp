@@ -116,6 +116,7 @@ class EarlyHost final : public Host, private HostObserver {
   void stop_command(std::uint64_t number, Urgency urgency) override {
     host_->stop_command(number, urgency);
   }
+  // Also of one that was never started, unlike others.
   void stop(Urgency urgency) override {
     if (state_ != State::unstarted && state_ != State::lost) host_->stop(urgency);
   }

@@ -313,7 +313,7 @@ void RunLoop::perform(const action::WakeAt& wake) {
 }
 
 void RunLoop::perform(const action::Finish&) {
-  // Those that were asked before the run, and had nothing to do in it.
+  // Those that EarlyHosts has started, and that had nothing to do in the run.
   for (size_t host = 0; host < hosts_.size(); ++host) {
     if (!links_[host]->has_begun()) hosts_[host]->stop(Urgency::in_order);
   }

@@ -40,9 +40,9 @@ struct ChildProgramOptions {
 
 class ChildProgram {
  public:
-  // Errors: unavailable: there is no such program; internal: no process could be made. `on_exit` is
-  // called once; without a status for one that was killed and does not die (its system call waits
-  // for a disk or a server): nobody waits for it any longer.
+  // Errors: unavailable: there is no such program; io: `output` can't be written; internal: no
+  // process could be made. `on_exit` is called once; without a status for one that was killed and
+  // does not die (its system call waits for a disk or a server): nobody waits for it any longer.
   using OnExit = std::function<void(const std::optional<ExitStatus>&)>;
   [[nodiscard]] static Result<std::unique_ptr<ChildProgram>> start(
       boost::asio::io_context& loop, const ChildProgramOptions& options, OnExit on_exit);

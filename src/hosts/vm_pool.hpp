@@ -1,5 +1,6 @@
-// VmPool is what the VMs of one section of a job, such as hosts.qemu, share: the key to log in to them, the directory of their files,
-// their turns to boot, and the state that they start from once the first has booted.
+// VmPool is what the VMs of one section of a job, such as hosts.qemu, share: the key to log in to
+// them, the directory of their files, their turns to boot, and the state that they start from once
+// the first has booted.
 #pragma once
 
 #include <deque>
